@@ -144,6 +144,25 @@ std::string valid_utf8(std::string_view s) {
   return out;
 }
 
+std::string printable(std::string_view s, size_t limit) {
+  std::string out;
+  for (size_t i = 0; i < s.size();) {
+    if (out.size() >= limit) return out + "...";
+    auto c = decode_utf8(s, i);
+    bool malformed = c.value == 0xFFFD && c.length == 1;
+    if (malformed || c.value < 0x20 || (c.value >= 0x7F && c.value < 0xA0)) {
+      for (int k = 0; k < c.length; ++k) {
+        auto byte = static_cast<unsigned char>(s[i + static_cast<size_t>(k)]);
+        out += "\\x", out += "0123456789abcdef"[byte >> 4], out += "0123456789abcdef"[byte & 15];
+      }
+    } else {
+      out += s.substr(i, static_cast<size_t>(c.length));
+    }
+    i += static_cast<size_t>(c.length);
+  }
+  return out;
+}
+
 size_t complete_utf8_prefix(std::string_view s) {
   for (size_t back = 1; back <= 3 && back <= s.size(); ++back) {
     auto lead = static_cast<unsigned char>(s[s.size() - back]);

@@ -36,6 +36,9 @@ CodePoint decode_utf8(std::string_view s, size_t i);
 // s with every malformed sequence replaced by U+FFFD.
 std::string valid_utf8(std::string_view s);
 
+// s made safe to show inside an error message: control characters and malformed UTF-8 as \xNN, and no longer than limit bytes (then "...").
+std::string printable(std::string_view s, size_t limit = 100);
+
 // The length of the longest prefix of s that does not end inside a code point (for streaming bytes as text).
 size_t complete_utf8_prefix(std::string_view s);
 
