@@ -1,0 +1,198 @@
+// The closed list of ops. An op is a plain struct of typed attributes, its fields listed once; the text form, hashing, comparison and
+// fuzzing follow from that list. What an op *means* (shape rule, expansion, cost, reference) is said in ops/<family>.cpp.
+//
+// Axes are counted from the back when negative. "Composite" ops have an expansion in simpler ones (ops/), so a backend may lack them.
+//
+//   Op op = RmsNorm{.eps = 1e-5f};
+//   if (auto* n = std::get_if<RmsNorm>(&op)) ...
+#pragma once
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "ir/type.h"
+#include "quant/activation_format.h"
+
+namespace motley {
+
+#define MOTLEY_FIELDS(...) \
+  static constexpr auto members() { return std::make_tuple(__VA_ARGS__); }
+#define MOTLEY_F(T, f) \
+  std::pair { #f, &T::f }
+
+// The spelling of an enumeration in text forms: see op.cpp.
+enum class RopePairing : uint8_t {
+  half,         // element i turns with i + d/2 (Hugging Face)
+  interleaved,  // element 2i turns with 2i + 1 (llama-family GGUF)
+};
+enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu };
+
+// ---- leaves
+struct Input {  // given anew each step: tokens, positions, tables
+  MOTLEY_FIELDS()
+};
+struct State {  // lives between steps under the node's name: weights, KV pages, later moments and running statistics
+  MOTLEY_FIELDS()
+};
+struct Const {  // small tables known when the graph is built (rope frequencies, scalars); one value fills the shape
+  Dims shape;
+  std::vector<float> values;
+  MOTLEY_FIELDS(MOTLEY_F(Const, shape), MOTLEY_F(Const, values))
+};
+
+// ---- elementwise; two inputs broadcast from the back as in NumPy
+struct Add { MOTLEY_FIELDS() };
+struct Sub { MOTLEY_FIELDS() };
+struct Mul { MOTLEY_FIELDS() };
+struct Div { MOTLEY_FIELDS() };
+struct Maximum { MOTLEY_FIELDS() };
+struct Neg { MOTLEY_FIELDS() };
+struct Exp { MOTLEY_FIELDS() };
+struct Sqrt { MOTLEY_FIELDS() };
+struct Rsqrt { MOTLEY_FIELDS() };
+struct Tanh { MOTLEY_FIELDS() };
+struct Erf { MOTLEY_FIELDS() };
+struct Sigmoid { MOTLEY_FIELDS() };
+struct Cast {
+  Dtype dtype = Dtype::f32;
+  MOTLEY_FIELDS(MOTLEY_F(Cast, dtype))
+};
+struct Act {  // composite: silu, gelu, ...
+  Activation kind = Activation::silu;
+  MOTLEY_FIELDS(MOTLEY_F(Act, kind))
+};
+struct Glu {  // composite: (gate, up) -> act(gate) * up
+  Activation kind = Activation::silu;
+  MOTLEY_FIELDS(MOTLEY_F(Glu, kind))
+};
+struct Softcap {  // composite: cap * tanh(x / cap)
+  float cap = 1;
+  MOTLEY_FIELDS(MOTLEY_F(Softcap, cap))
+};
+
+// ---- shape
+struct Reshape {
+  Dims shape;
+  MOTLEY_FIELDS(MOTLEY_F(Reshape, shape))
+};
+struct Transpose {  // result axis i is input axis perm[i]
+  std::vector<int64_t> perm;
+  MOTLEY_FIELDS(MOTLEY_F(Transpose, perm))
+};
+struct Slice {  // elements begin .. begin + size of one axis
+  int axis = -1;
+  int64_t begin = 0, size = 0;
+  MOTLEY_FIELDS(MOTLEY_F(Slice, axis), MOTLEY_F(Slice, begin), MOTLEY_F(Slice, size))
+};
+struct Concat {
+  int axis = -1;
+  MOTLEY_FIELDS(MOTLEY_F(Concat, axis))
+};
+struct Gather {  // (table [N, ...] of any format, ids i32 [M]) -> f32 [M, ...]
+  MOTLEY_FIELDS()
+};
+
+// ---- reductions; the axis stays with size 1
+struct Sum {
+  int axis = -1;
+  MOTLEY_FIELDS(MOTLEY_F(Sum, axis))
+};
+struct Mean {
+  int axis = -1;
+  MOTLEY_FIELDS(MOTLEY_F(Mean, axis))
+};
+struct ReduceMax {
+  int axis = -1;
+  MOTLEY_FIELDS(MOTLEY_F(ReduceMax, axis))
+};
+struct Softmax {  // composite; a row of -inf alone gives zeros, not NaN
+  int axis = -1;
+  MOTLEY_FIELDS(MOTLEY_F(Softmax, axis))
+};
+struct TopK {  // x [..., N] -> values f32 [..., k] descending, indices i32 [..., k]; ties: the lower index first
+  int64_t k = 1;
+  MOTLEY_FIELDS(MOTLEY_F(TopK, k))
+};
+
+// ---- norms (composite), over the last axis
+struct RmsNorm {  // (x, w): x / sqrt(mean(x^2) + eps) * (offset + w). Zhang & Sennrich 2019; Gemma stores w - 1, hence offset 1
+  float eps = 1e-6f, offset = 0;
+  MOTLEY_FIELDS(MOTLEY_F(RmsNorm, eps), MOTLEY_F(RmsNorm, offset))
+};
+struct LayerNorm {  // (x, w, b). Ba et al. 2016
+  float eps = 1e-5f;
+  MOTLEY_FIELDS(MOTLEY_F(LayerNorm, eps))
+};
+
+// ---- products
+struct Matmul {  // (x [..., K], w) -> f32 [..., N]; w is [N, K] as checkpoints store it, or [K, N] when not transpose_w. Any weight format
+  bool transpose_w = true;
+  ActivationFormat activation = ActivationFormat::f32;
+  MOTLEY_FIELDS(MOTLEY_F(Matmul, transpose_w), MOTLEY_F(Matmul, activation))
+};
+struct ExpertMatmul {  // (x [T, K] or [T, k, K], w [E, N, K], ids i32 [T, k]) -> f32 [T, k, N]: row (t, j) meets expert ids[t, j]
+  ActivationFormat activation = ActivationFormat::f32;
+  MOTLEY_FIELDS(MOTLEY_F(ExpertMatmul, activation))
+};
+
+// ---- attention
+struct Rope {  // (x [T, H, D], positions i32 [T], frequencies f32 [dims/2]): turns the first dims of each head. Su et al. 2021
+  RopePairing pairing = RopePairing::half;
+  int64_t dims = 0;
+  float scale = 1;  // multiplies cos and sin (YaRN, longrope)
+  MOTLEY_FIELDS(MOTLEY_F(Rope, pairing), MOTLEY_F(Rope, dims), MOTLEY_F(Rope, scale))
+};
+struct CacheAppend {  // (cache [pages, Hkv, page, D], rows f32 [T, Hkv, D], slots i32 [T]) -> the cache's successor; slot = page index * page + offset
+  MOTLEY_FIELDS()
+};
+// (q f32 [T, H, D], k cache, v cache [pages, Hkv, page, Dv], positions i32 [T], seq i32 [T], tables i32 [S, blocks]) -> f32 [T, H, Dv].
+// Token t sees positions max(0, p - window + 1) .. p of its sequence (window 0: all), p = positions[t]; position j lies in page
+// tables[seq[t], j / page]. Scores are softcap(q.k * scale) when softcap > 0. Tokens of one sequence are neighbours, in order of position.
+struct PagedAttention {
+  float scale = 1, softcap = 0;
+  int64_t window = 0;
+  MOTLEY_FIELDS(MOTLEY_F(PagedAttention, scale), MOTLEY_F(PagedAttention, softcap), MOTLEY_F(PagedAttention, window))
+};
+
+// ---- what fuse makes (composite)
+struct AddRmsNorm {  // (x, y, w) -> x + y, rms_norm(x + y, w)
+  float eps = 1e-6f, offset = 0;
+  MOTLEY_FIELDS(MOTLEY_F(AddRmsNorm, eps), MOTLEY_F(AddRmsNorm, offset))
+};
+struct MatmulAdd {  // (x, w, c) -> matmul(x, w) + c; c is a bias [N] or a residual [..., N]
+  bool transpose_w = true;
+  ActivationFormat activation = ActivationFormat::f32;
+  MOTLEY_FIELDS(MOTLEY_F(MatmulAdd, transpose_w), MOTLEY_F(MatmulAdd, activation))
+};
+struct GluMatmul {  // (x, w_gate [N, K], w_up [N, K]) -> act(x w_gate') * (x w_up')
+  Activation kind = Activation::silu;
+  ActivationFormat activation = ActivationFormat::f32;
+  MOTLEY_FIELDS(MOTLEY_F(GluMatmul, kind), MOTLEY_F(GluMatmul, activation))
+};
+
+// Every table indexed by op is checked against this list by the compiler.
+using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Neg, Exp, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu, Softcap, Reshape, Transpose,
+                        Slice, Concat, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm, Matmul, ExpertMatmul, Rope, CacheAppend, PagedAttention,
+                        AddRmsNorm, MatmulAdd, GluMatmul>;
+
+// The place of T in the list: the key of kernel tables.
+template <class T>
+constexpr size_t op_index() {
+  return []<class... Ops>(const std::variant<Ops...>*) {
+    size_t at = 0, i = 0;
+    ((std::is_same_v<T, Ops> ? at = i++ : i++), ...);
+    return at;
+  }(static_cast<const Op*>(nullptr));
+}
+constexpr size_t kNumOps = std::variant_size_v<Op>;
+
+// The attributes as text, in order, for printing and hashing; and back. parse_field returns false for an unknown name or a bad value.
+std::vector<std::pair<std::string, std::string>> fields(const Op& op);
+bool parse_field(Op& op, std::string_view field, std::string_view value);
+
+bool operator==(const Op& a, const Op& b);
+
+}  // namespace motley

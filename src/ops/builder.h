@@ -1,0 +1,124 @@
+// The Builder grows a Graph node by node; shapes are checked at the line that adds the node. Model code (nn/) is written with it.
+//
+//   Builder b(Mode::serve, limits);
+//   auto scope = b.block(3, "model.layers.3");
+//   Value x = b.add(h, b.matmul(b.rms_norm(h, b.weight("input_layernorm.weight", {64}), 1e-5f), w));
+//
+// The Builder's mode decides what attend() and logits() become; no model file asks for it.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ir/graph.h"
+#include "ops/def.h"
+
+namespace motley {
+
+enum class Mode {
+  serve,  // cache append and paged attention; logits of the wanted rows only
+};
+
+// Ceilings of the named sizes and the shape of the KV pools.
+struct BuildLimits {
+  int64_t tokens = 512, sequences = 16, rows = 16;
+  int64_t pages = 64, page_tokens = 32;  // per KV pool
+  int64_t blocks = 64;                   // entries of a sequence's block table: ceil(context / page_tokens)
+  Dtype kv_type = Dtype::f32;
+};
+
+// The storage type of a weight by name, nothing when the checkpoint lacks it.
+using WeightTypes = std::function<std::optional<Type>(const std::string& name)>;
+
+struct AttendOptions {
+  float scale = 1, softcap = 0;
+  int64_t window = 0;
+};
+
+class Builder {
+ public:
+  Builder(Mode mode, const BuildLimits& limits, WeightTypes weights = {});
+  explicit Builder(Graph graph);  // to go on with a graph (expansions, rewrites)
+
+  // ---- inputs of a step (each is made when first asked for)
+  Value tokens();     // i32 [T]
+  Value positions();  // i32 [T]
+
+  // ---- states
+  // A weight of the checkpoint. The full name is the scope's prefix and `name` joined by a dot; Error(file) naming it when the checkpoint
+  // lacks it or its shape is not `shape` (empty: any shape).
+  Value weight(std::string_view name, const Shape& shape = {});
+  bool has_weight(std::string_view name) const;
+  Value constant(const Shape& shape, std::vector<float> values);
+  Value scalar(float value) { return constant({1}, {value}); }
+
+  // ---- basic and composite ops
+  Value add(Value x, Value y);
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value div(Value x, Value y);
+  Value matmul(Value x, Value w, bool transpose_w = true);  // activations stay f32 until the quantize pass
+  Value expert_matmul(Value x, Value w, Value ids);
+  Value gather(Value table, Value ids);
+  Value act(Activation kind, Value x);
+  Value glu(Activation kind, Value gate, Value up);
+  Value softcap(Value x, float cap);
+  Value softmax(Value x, int axis = -1);
+  Value sum(Value x, int axis = -1);
+  std::pair<Value, Value> top_k(Value x, int64_t k);
+  Value rms_norm(Value x, Value w, float eps, float offset = 0);
+  Value layer_norm(Value x, Value w, Value b, float eps);
+  Value rope(Value x, Value frequencies, RopePairing pairing, int64_t dims, float scale = 1);
+  Value reshape(Value x, const Dims& shape);
+  Value split_heads(Value x, int64_t heads);  // [T, H*D] -> [T, H, D]
+  Value merge_heads(Value x);                 // [T, H, D] -> [T, H*D]
+  Value slice(Value x, int axis, int64_t begin, int64_t size);
+  Value transpose(Value x, std::vector<int64_t> perm);
+  Value emit(Op op, std::vector<Value> in);  // any op; the forms above are shorter to read
+  std::vector<Value> emit_all(Op op, std::vector<Value> in);
+
+  // ---- what the mode decides
+  // q [T, H, D], k [T, Hkv, D], v [T, Hkv, Dv] -> [T, H, Dv]: causal attention of each sequence with its own past.
+  Value attend(Value q, Value k, Value v, const AttendOptions& options);
+  // Of the hidden states [T, E], only the rows whose logits are wanted: [R, E].
+  Value wanted_rows(Value x);
+
+  void output(Value v, std::string name);
+
+  // Names and block numbers of what is emitted while the guard lives; scopes nest.
+  class Scope {
+   public:
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    friend class Builder;
+    Scope(Builder& builder, std::string prefix, int block);
+    Builder& builder_;
+    std::string old_prefix_;
+    int old_block_;
+  };
+  [[nodiscard]] Scope block(int number, std::string_view prefix);
+  [[nodiscard]] Scope scope(std::string_view prefix);
+  void set_origin(std::string name, int block);  // for expansions: new nodes take this name as their prefix
+
+  const Graph& graph() const { return graph_; }
+  const Type& type(Value v) const { return graph_.type(v); }
+  Graph take();  // verified
+
+ private:
+  Value input(const std::string& name, Type type);
+  Value state(const std::string& name, Type type);
+  std::string full(std::string_view name) const;
+
+  Graph graph_;
+  Mode mode_ = Mode::serve;
+  BuildLimits limits_;
+  WeightTypes weights_;
+  std::string prefix_;
+  int block_ = -1;
+};
+
+}  // namespace motley

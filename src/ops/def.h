@@ -1,0 +1,68 @@
+// The definition of an op: everything that is true of it on any machine. One per op, written in ops/<family>.cpp as
+//
+//   template <> OpDef define<Softcap>() {
+//     return {.infer = ..., .expand = ..., .cost = ...};
+//   }
+//
+// The table is built from the closed list in ir/op.h, so an op without a definition does not link. Builder, verifier, reference
+// interpreter, cost model and passes ask the definition; none of them holds a switch over ops.
+#pragma once
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace motley {
+
+class Builder;
+
+// A value of the reference interpreter: real sizes, elements in double whatever the storage type (integers exactly).
+// `raw` keeps the stored bytes of a state, for ops whose meaning depends on the blocks themselves.
+struct RefValue {
+  Shape shape;
+  std::vector<double> data;
+  Tensor raw;
+};
+
+// What one execution reads, writes and computes, in bytes and floating point (or integer) operations. Data that stays in cache between
+// steps is the planner's concern, not the op's.
+struct Cost {
+  double bytes_read = 0, bytes_written = 0, flops = 0;
+};
+
+struct CostArgs {
+  const Op& op;
+  std::span<const Type> in, out;
+  Sizes sizes;
+  double context = 0;  // mean number of positions a token attends to
+};
+
+struct EvalArgs {
+  const Op& op;
+  std::span<const Type> in_types, out_types;
+  std::span<const RefValue* const> in;
+  std::span<RefValue> out;  // shapes are set, data is zero
+};
+
+struct OpDef {
+  // Result types from input types; Error(usage) "[op] ..." when they do not fit together.
+  Types (*infer)(const Op& op, std::span<const Type> in) = nullptr;
+  // The op in simpler ones, one value per result; null for basic ops. Types of inputs are in the builder's graph.
+  std::vector<Value> (*expand)(Builder& b, const Op& op, std::span<const Value> in) = nullptr;
+  // Null: reads its inputs, writes its outputs, one operation per output element.
+  Cost (*cost)(const CostArgs& args) = nullptr;
+  // The reference in double; null where the expansion is the reference, and for leaves.
+  void (*eval)(EvalArgs& args) = nullptr;
+};
+
+template <class T>
+OpDef define();
+
+const OpDef& def(const Op& op);
+Cost cost_of(const CostArgs& args);
+
+// infer with the number of inputs checked by the definition itself; the op's name is put before the message.
+Types infer_types(const Op& op, std::span<const Type> in);
+
+}  // namespace motley

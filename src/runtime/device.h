@@ -1,0 +1,53 @@
+// The run half's view of a device: it holds states (weights, KV pools) under their names, and executes Programs on them.
+// A backend implements these two classes; everything above uses only them.
+//
+//   std::unique_ptr<Device> cpu = make_cpu_device({.threads = 2});
+//   cpu->upload("lm_head.weight", type, "plain", source);
+//   cpu->create("layers.0.k_cache", type);
+//   auto exec = cpu->prepare(program);                   // resolves kernels and states once
+//   exec->run({.T = 5, .S = 1, .R = 1}, inputs, outputs);  // blocks until done
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "program/program.h"
+#include "target/target.h"
+#include "tensor/tensor.h"
+
+namespace motley {
+
+// Where a weight's bytes come from, in the checkpoint's plain row-major layout. read() copies a range; mapped, when not null, is the whole
+// tensor in a file mapping, which a device may use in place when no packing is needed.
+struct WeightSource {
+  std::function<void(uint64_t offset, std::span<std::byte> to)> read;
+  const std::byte* mapped = nullptr;
+  std::shared_ptr<const void> owner;  // keeps the mapping alive while the device uses it
+};
+
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  // One step. inputs[i] holds the Program's i-th input (i32, as many elements as its type has at these sizes); outputs[i] receives the
+  // i-th output (f32). Thread-compatible: one run at a time per Device.
+  virtual void run(const Sizes& sizes, std::span<const std::span<const int32_t>> inputs, std::span<const std::span<float>> outputs) = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const Target& target() const = 0;
+
+  // States. create() makes a zeroed one; upload() makes one from plain bytes, packing it into `layout`. Names are unique; a second call
+  // with a name replaces the state (no Executable may be running). Error(no_fit) when memory is short.
+  virtual void create(const std::string& name, const Type& type) = 0;
+  virtual void upload(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source) = 0;
+  virtual int64_t state_bytes() const = 0;  // resident bytes of all states, packing included
+
+  virtual std::unique_ptr<Executable> prepare(const Program& program) = 0;
+};
+
+}  // namespace motley
