@@ -3,16 +3,16 @@
 //
 //   check(step.inputs.size() == 2, "matmul takes two inputs");
 #pragma once
-#include <source_location>
 #include <string_view>
 
 namespace motley {
 
-[[noreturn]] void check_failed(std::string_view what, const std::source_location& where);
+[[noreturn]] void check_failed(std::string_view what, const char* file, int line);
 
-inline void check(bool holds, std::string_view what, const std::source_location& where = std::source_location::current()) {
+// The builtins behind std::source_location, which clang 14 (the fuzzers' compiler) does not have.
+inline void check(bool holds, std::string_view what, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   if (!holds) [[unlikely]]
-    check_failed(what, where);
+    check_failed(what, file, line);
 }
 
 }  // namespace motley
