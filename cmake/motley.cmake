@@ -56,3 +56,19 @@ function(motley_test name)
   target_compile_definitions(${name} PRIVATE MOTLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   gtest_discover_tests(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} DISCOVERY_TIMEOUT 60)
 endfunction()
+
+# motley_fuzz(NAME SOURCES ... USES ...): a reader of untrusted bytes, as an LLVMFuzzerTestOneInput. With MOTLEY_FUZZ it becomes the
+# libFuzzer program fuzz_NAME (./dev fuzz); otherwise a test that replays tests/fuzz/corpus/NAME, so every input that once broke something
+# is read again on each test run, with any compiler.
+function(motley_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_USES})
+  if(MOTLEY_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.cpp)
+    add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()

@@ -1,0 +1,12 @@
+# GoogleTest compiled from the source that Debian's package carries (/usr/src/googletest).
+if(NOT TARGET GTest::gtest)
+  add_library(gtest STATIC /usr/src/googletest/googletest/src/gtest-all.cc)
+  target_include_directories(gtest SYSTEM PUBLIC /usr/src/googletest/googletest/include)
+  target_include_directories(gtest PRIVATE /usr/src/googletest/googletest)
+  target_link_libraries(gtest PUBLIC Threads::Threads)
+  add_library(gtest_main STATIC /usr/src/googletest/googletest/src/gtest_main.cc)
+  target_link_libraries(gtest_main PUBLIC gtest)
+  add_library(GTest::gtest ALIAS gtest)
+  add_library(GTest::gtest_main ALIAS gtest_main)
+endif()
+set(GTest_FOUND TRUE)
