@@ -14,14 +14,13 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/mapped_file.h"
+#include "io/byte_source.h"
 #include "io/gguf_types.h"
 #include "tensor/tensor.h"
 
@@ -30,6 +29,7 @@ namespace motley {
 // The types of metadata values, by the file format's numbers.
 enum class GgufType : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 const char* name(GgufType type);
+uint64_t fixed_size(GgufType type);  // bytes of one value; 0 for strings and arrays, which differ
 
 struct GgufEntry {
   std::string_view key;
@@ -57,10 +57,10 @@ class GgufFile {
   GgufFile(GgufFile&&) = default;
   GgufFile& operator=(GgufFile&&) = default;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return source_.path(); }
   uint32_t version() const { return version_; }
   uint64_t alignment() const { return alignment_; }
-  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t size_bytes() const { return source_.size(); }
 
   // Metadata, in file order. The find_ forms give nothing when the key is absent; a value of another type is an Error naming the key.
   // Every integer type reads as int64_t (Error when it does not fit), every number as double.
@@ -95,18 +95,16 @@ class GgufFile {
 
  private:
   friend class GgufParser;
-  GgufFile() = default;
+  explicit GgufFile(ByteSource source);
   const GgufEntry& require(std::string_view key) const;
 
-  std::string path_;
+  ByteSource source_;
   uint32_t version_ = 0;
-  uint64_t alignment_ = 32, size_bytes_ = 0;
+  uint64_t alignment_ = 32;
   std::vector<char> header_;  // the file's beginning, up to the tensor data; keys and names are views of it
   std::vector<GgufEntry> entries_;
   std::vector<GgufTensor> tensors_;
   std::vector<uint32_t> entries_by_key_, tensors_by_name_;  // sorted, for look-up
-  std::shared_ptr<const MappedFile> mapping_;               // one of these two holds the tensors
-  std::shared_ptr<const std::vector<std::byte>> memory_;
 };
 
 }  // namespace motley

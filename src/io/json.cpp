@@ -75,7 +75,8 @@ const Json* find(const Json& object, const char* key, std::string_view what) {
 Json parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
   Json root;
   Bounds bounds(root, limits);
-  if (!Json::sax_parse(text.begin(), text.end(), &bounds)) fail(ErrorKind::file, "json", "{} {}", what, bounds.problem.empty() ? "is not valid JSON" : bounds.problem);
+  if (!Json::sax_parse(text.begin(), text.end(), &bounds))
+    fail(ErrorKind::file, "json", "{} {}", what, bounds.problem.empty() ? "is not valid JSON" : bounds.problem);
   return root;
 }
 
