@@ -95,3 +95,13 @@ run_ctest() {
   set -e
   return "$status"
 }
+
+# Every C++ file that is ours, committed or about to be.
+our_cpp_files() { git ls-files --cached --others --exclude-standard -- '*.cpp' '*.h' '*.inc' | while read -r file; do [ -f "$file" ] && echo "$file"; done; }
+
+# Versions of clang-format disagree in small ways; ours is that of Debian 12. Sets $clang_format.
+need_clang_format() {
+  command -v clang-format-14 >/dev/null || need tools
+  clang_format=$(command -v clang-format-14 || command -v clang-format) || die "needs clang-format"
+  "$clang_format" --version | grep -q 'version 14\.' || die "formatting is that of clang-format 14 (Debian 12); here is $("$clang_format" --version)"
+}

@@ -1,4 +1,5 @@
-# fmt from its headers alone. They are reached through a folder of their own: /usr/include as a whole would bring this machine's C library.
+# fmt from its headers alone: for a program that carries all it needs (Debian ships no libfmt.a), and for other processors. The headers are
+# reached through a folder of their own, because /usr/include as a whole would bring this machine's C library to a cross compiler.
 if(NOT TARGET fmt::fmt)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/headers)
   file(CREATE_LINK /usr/include/fmt ${CMAKE_BINARY_DIR}/headers/fmt SYMBOLIC)

@@ -1,0 +1,37 @@
+# MOTLEY_PORTABLE: a program that needs glibc and nothing else of the machine it runs on (docs/decisions/0003-portable-program.md).
+
+# To be called before any library is looked for: prefers the .a beside each .so, and fmt's headers to its .so.
+macro(portable_find)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+  list(APPEND CMAKE_MODULE_PATH ${CMAKE_SOURCE_DIR}/cmake/headers)
+endmacro()
+
+# To be called when everything is described. Libraries that describe themselves to CMake point to a .so; they are pointed to the .a beside it.
+function(portable_link program)
+  portable_folder(${CMAKE_SOURCE_DIR})
+  target_link_options(${program} PRIVATE -static-libstdc++ -static-libgcc -Wl,--as-needed -s)
+endfunction()
+
+function(portable_folder folder)
+  get_property(imported DIRECTORY ${folder} PROPERTY IMPORTED_TARGETS)
+  foreach(target IN LISTS imported)
+    if(NOT TARGET ${target})
+      message(FATAL_ERROR "portable: ${target} is only visible in ${folder}; find it with CMAKE_FIND_PACKAGE_TARGETS_GLOBAL")
+    endif()
+    get_target_property(type ${target} TYPE)
+    get_target_property(configurations ${target} IMPORTED_CONFIGURATIONS)
+    if(type STREQUAL "SHARED_LIBRARY" AND configurations)
+      foreach(configuration IN LISTS configurations)
+        get_target_property(shared ${target} IMPORTED_LOCATION_${configuration})
+        string(REGEX REPLACE "\\.so[.0-9]*$" ".a" static "${shared}")
+        if(EXISTS ${static})
+          set_target_properties(${target} PROPERTIES IMPORTED_LOCATION_${configuration} ${static})
+        endif()
+      endforeach()
+    endif()
+  endforeach()
+  get_property(subfolders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+  foreach(subfolder IN LISTS subfolders)
+    portable_folder(${subfolder})
+  endforeach()
+endfunction()

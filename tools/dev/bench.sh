@@ -1,0 +1,15 @@
+# ./dev bench [NAME]: the programs of bench/, or those whose path below bench/ contains NAME; each prints one JSON line per measurement.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need build
+build bench
+ran=0
+while read -r program; do
+  case "${program#build/bench/bench/}" in
+    *"${1:-}"*)
+      say "${program#build/bench/}"
+      "$program"
+      ran=$((ran + 1))
+      ;;
+  esac
+done < <(find build/bench/bench -type f -perm -u+x -not -path '*/CMakeFiles/*' | sort)
+[ "$ran" -gt 0 ] || die "no benchmark is named like '${1:-}'; there are: $(cd build/bench/bench && find . -type f -perm -u+x -not -path '*/CMakeFiles/*' | sed 's|^\./||' | sort | paste -sd' ')"
