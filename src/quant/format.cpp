@@ -1,0 +1,37 @@
+#include "quant/format.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "quant/plain.h"
+#include "quant/q4_0.h"
+#include "quant/q4_1.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
+#include "quant/q8_0.h"
+
+namespace motley {
+namespace {
+
+// A format: one line. In the order of Dtype.
+constexpr std::array kFormats = {
+    Format{Dtype::f32, 0, unpack_f32, pack_f32},
+    Format{Dtype::f16, 0, unpack_f16, pack_f16},
+    Format{Dtype::bf16, 0, unpack_bf16, pack_bf16},
+    Format{Dtype::q8_0, 32, unpack_q8_0, pack_q8_0, dot_q8_0, levels_q8_0},
+    Format{Dtype::q4_0, 32, unpack_q4_0, pack_q4_0, dot_q4_0, levels_q4_0},
+    Format{Dtype::q4_1, 32, unpack_q4_1, pack_q4_1, dot_q4_1, levels_q4_1},
+    Format{Dtype::q5_0, 32, unpack_q5_0, pack_q5_0, dot_q5_0, levels_q5_0},
+    Format{Dtype::q5_1, 32, unpack_q5_1, pack_q5_1, dot_q5_1, levels_q5_1},
+};
+
+}  // namespace
+
+const Format& format(Dtype dtype) {
+  for (const Format& f : kFormats)
+    if (f.dtype == dtype) return f;
+  check(false, "whole numbers and f64 have no weight format");
+  return kFormats[0];
+}
+
+}  // namespace motley
