@@ -90,7 +90,7 @@ run_ctest() {
   local folder=$1
   shift
   set +e
-  ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error "$@" 2>&1 | awk -f tools/dev/slowest.awk
+  ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure --no-tests=error --no-label-summary "$@" 2>&1 | awk -f tools/dev/slowest.awk
   local status=${PIPESTATUS[0]}
   set -e
   return "$status"
