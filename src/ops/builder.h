@@ -1,10 +1,11 @@
 // The Builder grows a Graph node by node; shapes are checked at the line that adds the node. Model code (nn/) is written with it.
 //
-//   Builder b(Mode::serve, limits);
+//   Builder b(limits, weight_types);
 //   auto scope = b.block(3, "model.layers.3");
 //   Value x = b.add(h, b.matmul(b.rms_norm(h, b.weight("input_layernorm.weight", {64}), 1e-5f), w));
 //
-// The Builder's mode decides what attend() and logits() become; no model file asks for it.
+// The Builder decides what attend() and wanted_rows() become (today: cache append and paged attention, and the rows asked for); no model
+// file asks.
 #pragma once
 #include <functional>
 #include <optional>
@@ -15,10 +16,6 @@
 #include "ops/def.h"
 
 namespace motley {
-
-enum class Mode {
-  serve,  // cache append and paged attention; logits of the wanted rows only
-};
 
 // Ceilings of the named sizes and the shape of the KV pools.
 struct BuildLimits {
@@ -38,7 +35,7 @@ struct AttendOptions {
 
 class Builder {
  public:
-  Builder(Mode mode, const BuildLimits& limits, WeightTypes weights = {});
+  explicit Builder(const BuildLimits& limits, WeightTypes weights = {});
   explicit Builder(Graph graph);  // to go on with a graph (expansions, rewrites)
 
   // ---- inputs of a step (each is made when first asked for)
@@ -75,10 +72,11 @@ class Builder {
   Value merge_heads(Value x);                 // [T, H, D] -> [T, H*D]
   Value slice(Value x, int axis, int64_t begin, int64_t size);
   Value transpose(Value x, std::vector<int64_t> perm);
+  Value as_f32(Value x);  // x itself when it is f32 already; for norm weights and biases stored in another float type
   Value emit(Op op, std::vector<Value> in);  // any op; the forms above are shorter to read
   std::vector<Value> emit_all(Op op, std::vector<Value> in);
 
-  // ---- what the mode decides
+  // ---- what the Builder decides
   // q [T, H, D], k [T, Hkv, D], v [T, Hkv, Dv] -> [T, H, Dv]: causal attention of each sequence with its own past.
   Value attend(Value q, Value k, Value v, const AttendOptions& options);
   // Of the hidden states [T, E], only the rows whose logits are wanted: [R, E].
@@ -107,6 +105,7 @@ class Builder {
   const Graph& graph() const { return graph_; }
   const Type& type(Value v) const { return graph_.type(v); }
   Graph take();  // verified
+  Graph release() { return std::move(graph_); }  // as it is: for rewrites, whose runner verifies
 
  private:
   Value input(const std::string& name, Type type);
@@ -114,7 +113,6 @@ class Builder {
   std::string full(std::string_view name) const;
 
   Graph graph_;
-  Mode mode_ = Mode::serve;
   BuildLimits limits_;
   WeightTypes weights_;
   std::string prefix_;

@@ -1,0 +1,150 @@
+#include "ops/builder.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "ir/text.h"
+#include "ops/verify.h"
+
+namespace motley {
+namespace {
+
+std::string join(std::string_view prefix, std::string_view name) {
+  if (prefix.empty() || name.empty()) return std::string(prefix.empty() ? name : prefix);
+  return fmt::format("{}.{}", prefix, name);
+}
+
+}  // namespace
+
+Builder::Builder(const BuildLimits& limits, WeightTypes weights) : limits_(limits), weights_(std::move(weights)) {}
+Builder::Builder(Graph graph) : graph_(std::move(graph)) {}
+
+Value Builder::input(const std::string& name, Type type) {
+  for (size_t i = 0; i < graph_.nodes.size(); ++i)
+    if (graph_.nodes[i].name == name && std::holds_alternative<Input>(graph_.nodes[i].op)) return {static_cast<int32_t>(i), 0};
+  return graph_.push({Input{}, {}, {std::move(type)}, name, -1});
+}
+
+Value Builder::state(const std::string& name, Type type) {
+  for (size_t i = 0; i < graph_.nodes.size(); ++i)
+    if (graph_.nodes[i].name == name && std::holds_alternative<State>(graph_.nodes[i].op)) return {static_cast<int32_t>(i), 0};
+  return graph_.push({State{}, {}, {std::move(type)}, name, block_});
+}
+
+Value Builder::tokens() { return input("tokens", {Dtype::i32, {{limits_.tokens, Sym::T}}}); }
+Value Builder::positions() { return input("positions", {Dtype::i32, {{limits_.tokens, Sym::T}}}); }
+
+std::string Builder::full(std::string_view name) const { return join(prefix_, name); }
+
+bool Builder::has_weight(std::string_view name) const { return weights_ && weights_(full(name)).has_value(); }
+
+Value Builder::weight(std::string_view name, const Shape& shape) {
+  std::string whole = full(name);
+  check(static_cast<bool>(weights_), "a builder of a model knows its weights' types");
+  auto type = weights_(whole);
+  if (!type) fail(ErrorKind::file, "model", "tensor '{}' is missing from the checkpoint", whole);
+  if (!shape.empty() && type->shape != fixed(shape)) fail(ErrorKind::file, "model", "tensor '{}' should have shape {}, the checkpoint has [{}]", whole, to_string(shape), to_string(type->shape));
+  return state(whole, *type);
+}
+
+Value Builder::constant(const Shape& shape, std::vector<float> values) { return emit(Const{fixed(shape), std::move(values)}, {}); }
+
+std::vector<Value> Builder::emit_all(Op op, std::vector<Value> in) {
+  Types types;
+  for (Value v : in) types.push_back(type(v));
+  Types out = infer_types(op, types);
+  size_t results = out.size();
+  std::string name = prefix_.empty() ? std::string(op_name(op)) : prefix_;
+  Value first = graph_.push({std::move(op), std::move(in), std::move(out), std::move(name), block_});
+  std::vector<Value> values;
+  for (size_t r = 0; r < results; ++r) values.push_back({first.node, static_cast<int32_t>(r)});
+  return values;
+}
+
+Value Builder::emit(Op op, std::vector<Value> in) { return emit_all(std::move(op), std::move(in))[0]; }
+
+Value Builder::add(Value x, Value y) { return emit(Add{}, {x, y}); }
+Value Builder::sub(Value x, Value y) { return emit(Sub{}, {x, y}); }
+Value Builder::mul(Value x, Value y) { return emit(Mul{}, {x, y}); }
+Value Builder::div(Value x, Value y) { return emit(Div{}, {x, y}); }
+Value Builder::matmul(Value x, Value w, bool transpose_w) { return emit(Matmul{.transpose_w = transpose_w}, {x, w}); }
+Value Builder::expert_matmul(Value x, Value w, Value ids) { return emit(ExpertMatmul{}, {x, w, ids}); }
+Value Builder::gather(Value table, Value ids) { return emit(Gather{}, {table, ids}); }
+Value Builder::act(Activation kind, Value x) { return emit(Act{kind}, {x}); }
+Value Builder::glu(Activation kind, Value gate, Value up) { return emit(Glu{kind}, {gate, up}); }
+Value Builder::softcap(Value x, float cap) { return emit(Softcap{cap}, {x}); }
+Value Builder::softmax(Value x, int axis) { return emit(Softmax{axis}, {x}); }
+Value Builder::sum(Value x, int axis) { return emit(Sum{axis}, {x}); }
+Value Builder::rms_norm(Value x, Value w, float eps, float offset) { return emit(RmsNorm{eps, offset}, {x, w}); }
+Value Builder::layer_norm(Value x, Value w, Value b, float eps) { return emit(LayerNorm{eps}, {x, w, b}); }
+Value Builder::reshape(Value x, const Dims& shape) { return emit(Reshape{shape}, {x}); }
+Value Builder::slice(Value x, int axis, int64_t begin, int64_t size) { return emit(Slice{axis, begin, size}, {x}); }
+Value Builder::transpose(Value x, std::vector<int64_t> perm) { return emit(Transpose{std::move(perm)}, {x}); }
+
+Value Builder::as_f32(Value x) { return type(x).dtype == Dtype::f32 ? x : emit(Cast{Dtype::f32}, {x}); }
+
+std::pair<Value, Value> Builder::top_k(Value x, int64_t k) {
+  auto both = emit_all(TopK{k}, {x});
+  return {both[0], both[1]};
+}
+
+Value Builder::rope(Value x, Value frequencies, RopePairing pairing, int64_t dims, float scale) {
+  return emit(Rope{pairing, dims, scale}, {x, positions(), frequencies});
+}
+
+Value Builder::split_heads(Value x, int64_t heads) {
+  const Type& t = type(x);
+  if (heads < 1 || t.rank() != 2 || t.dim(1).n % heads != 0) fail(ErrorKind::usage, "split_heads", "cannot split {} into {} heads", to_string(t), heads);
+  return reshape(x, {t.dim(0), {heads}, {t.dim(1).n / heads}});
+}
+
+Value Builder::merge_heads(Value x) {
+  const Type& t = type(x);
+  if (t.rank() != 3) fail(ErrorKind::usage, "merge_heads", "takes [T, H, D], got {}", to_string(t));
+  return reshape(x, {t.dim(0), {t.dim(1).n * t.dim(2).n}});
+}
+
+Value Builder::attend(Value q, Value k, Value v, const AttendOptions& options) {
+  const Dim T{limits_.tokens, Sym::T};
+  Value slots = input("slots", {Dtype::i32, {T}}), seq = input("seq", {Dtype::i32, {T}});
+  Value tables = input("tables", {Dtype::i32, {{limits_.sequences, Sym::S}, {limits_.blocks}}});
+  auto pool = [&](const char* which, Value rows) {
+    const Type& t = type(rows);
+    if (t.rank() != 3) fail(ErrorKind::usage, "attend", "keys and values are [T, H, D], got {}", to_string(t));
+    std::string pool_name = full(which);
+    Value cache = state(pool_name, {limits_.kv_type, {{limits_.pages}, t.dim(1), {limits_.page_tokens}, t.dim(2)}});
+    Value after = emit(CacheAppend{}, {cache, rows, slots});
+    graph_.updates.push_back({after, pool_name});
+    return after;
+  };
+  Value k_cache = pool("k_cache", k), v_cache = pool("v_cache", v);
+  return emit(PagedAttention{options.scale, options.softcap, options.window}, {q, k_cache, v_cache, positions(), seq, tables});
+}
+
+Value Builder::wanted_rows(Value x) { return gather(x, input("rows", {Dtype::i32, {{limits_.rows, Sym::R}}})); }
+
+void Builder::output(Value v, std::string name) { graph_.outputs.push_back({v, std::move(name)}); }
+
+Builder::Scope::Scope(Builder& builder, std::string prefix, int block) : builder_(builder), old_prefix_(builder.prefix_), old_block_(builder.block_) {
+  builder_.prefix_ = std::move(prefix);
+  builder_.block_ = block;
+}
+
+Builder::Scope::~Scope() {
+  builder_.prefix_ = std::move(old_prefix_);
+  builder_.block_ = old_block_;
+}
+
+Builder::Scope Builder::block(int number, std::string_view prefix) { return Scope(*this, std::string(prefix), number); }
+Builder::Scope Builder::scope(std::string_view prefix) { return Scope(*this, join(prefix_, prefix), block_); }
+
+void Builder::set_origin(std::string name, int block) {
+  prefix_ = std::move(name);
+  block_ = block;
+}
+
+Graph Builder::take() {
+  verify(graph_);
+  return std::move(graph_);
+}
+
+}  // namespace motley

@@ -1,0 +1,175 @@
+// Products of activations with weights of any storage format, and what fuse makes of them.
+//
+// With activation f32 the reference multiplies the dequantised weight in double. With q8_32 it quantises each row of x first and forms
+// the same integer dot products as every device (quant/activation.h), so a quantised product has one meaning everywhere.
+#include <algorithm>
+
+#include "ir/text.h"
+#include "ops/builder.h"
+#include "ops/def.h"
+#include "ops/rules.h"
+#include "quant/activation.h"
+#include "quant/format.h"
+
+namespace motley {
+namespace {
+
+void expect_format(const Op& op, const Type& w, bool transpose, ActivationFormat activation) {
+  if (is_quantised(w.dtype) && (!transpose || w.dim(-1).n % info(w.dtype).block != 0))
+    fail(ErrorKind::usage, op_name(op), "a weight in {} must be [N, K] with K a multiple of {}, got {}", name(w.dtype), info(w.dtype).block, to_string(w));
+  if (activation != ActivationFormat::f32 && !is_quantised(w.dtype)) fail(ErrorKind::usage, op_name(op), "quantised activations need a quantised weight, got {}", to_string(w));
+}
+
+// x [..., K] times w gives [..., N].
+Type product_type(const Op& op, const Type& x, const Type& w, bool transpose, ActivationFormat activation) {
+  if (w.rank() != 2 || x.rank() < 1 || x.dtype != Dtype::f32 || x.dim(-1) != w.dim(transpose ? 1 : 0))
+    fail(ErrorKind::usage, op_name(op), "cannot multiply {} by weight {}{}", to_string(x), to_string(w), transpose ? " transposed" : "");
+  expect_format(op, w, transpose, activation);
+  Type out = x;
+  out.shape.back() = w.dim(transpose ? 0 : 1);
+  return out;
+}
+
+// One row of x times rows of w [N, K] (n0 is the first row: an expert's offset).
+class RowProduct {
+ public:
+  RowProduct(const RefValue& w, Dtype dtype, int64_t k, ActivationFormat activation) : w_(w), dtype_(dtype), k_(k), activation_(activation) {}
+
+  void set(const double* x) {
+    x_ = x;
+    if (activation_ == ActivationFormat::q8_32) {
+      std::vector<float> row(x, x + k_);
+      quantised_ = quantise_activations(row);
+    }
+  }
+  double times(int64_t row) const {
+    if (activation_ == ActivationFormat::q8_32) return format(dtype_).dot(w_.raw.bytes() + row * row_bytes(dtype_, k_), quantised_.view(), k_);
+    double sum = 0;
+    const double* w = w_.data.data() + row * k_;
+    for (int64_t i = 0; i < k_; ++i) sum += x_[i] * w[i];
+    return sum;
+  }
+
+ private:
+  const RefValue& w_;
+  Dtype dtype_;
+  int64_t k_;
+  ActivationFormat activation_;
+  const double* x_ = nullptr;
+  QuantisedRow quantised_;
+};
+
+Cost product_cost(const CostArgs& a, size_t num_weights) {
+  Cost c;
+  for (const Type& t : a.in) c.bytes_read += real_bytes(t, a.sizes);
+  for (const Type& t : a.out) c.bytes_written += real_bytes(t, a.sizes);
+  double rows = real_elements(a.in[0], a.sizes) / static_cast<double>(a.in[0].dim(-1).n);
+  for (size_t i = 1; i <= num_weights; ++i) c.flops += 2 * rows * real_elements(a.in[i], a.sizes);
+  return c;
+}
+
+}  // namespace
+
+template <>
+OpDef define<Matmul>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 2, "x, w");
+        const auto& m = std::get<Matmul>(op);
+        return {product_type(op, in[0], in[1], m.transpose_w, m.activation)};
+      },
+      .cost = [](const CostArgs& a) { return product_cost(a, 1); },
+      .eval =
+          [](EvalArgs& a) {
+            const auto& m = std::get<Matmul>(a.op);
+            int64_t k = a.in[0]->shape.back(), n = a.out[0].shape.back(), rows = k ? static_cast<int64_t>(a.in[0]->data.size()) / k : 0;
+            if (!m.transpose_w) {
+              for (int64_t r = 0; r < rows; ++r)
+                for (int64_t i = 0; i < k; ++i) {
+                  double x = a.in[0]->data[static_cast<size_t>(r * k + i)];
+                  const double* w = a.in[1]->data.data() + i * n;
+                  double* y = a.out[0].data.data() + r * n;
+                  for (int64_t j = 0; j < n; ++j) y[j] += x * w[j];
+                }
+              return;
+            }
+            RowProduct product(*a.in[1], a.in_types[1].dtype, k, m.activation);
+            for (int64_t r = 0; r < rows; ++r) {
+              product.set(a.in[0]->data.data() + r * k);
+              for (int64_t j = 0; j < n; ++j) a.out[0].data[static_cast<size_t>(r * n + j)] = product.times(j);
+            }
+          },
+  };
+}
+
+template <>
+OpDef define<ExpertMatmul>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 3, "x, w, ids");
+        const Type &x = in[0], &w = in[1], &ids = in[2];
+        bool fits = w.rank() == 3 && ids.rank() == 2 && ids.dtype == Dtype::i32 && (x.rank() == 2 || (x.rank() == 3 && x.dim(1) == ids.dim(1))) && x.dim(0) == ids.dim(0) &&
+                    x.dim(-1) == w.dim(2) && x.dtype == Dtype::f32;
+        if (!fits) fail(ErrorKind::usage, op_name(op), "takes x [T, K] or [T, k, K], w [E, N, K] and ids i32 [T, k], got {}, {} and {}", to_string(x), to_string(w), to_string(ids));
+        expect_format(op, w, true, std::get<ExpertMatmul>(op).activation);
+        return {{Dtype::f32, {ids.dim(0), ids.dim(1), w.dim(1)}}};
+      },
+      .cost = [](const CostArgs& a) -> Cost {
+        // Each expert that some row chose is read once: at most all of them, at most one per chosen row.
+        double chosen = real_elements(a.in[2], a.sizes), experts = static_cast<double>(a.in[1].dim(0).n), share = std::min(1.0, chosen / experts);
+        double matrix = static_cast<double>(a.in[1].dim(1).n * a.in[1].dim(2).n);
+        return {real_bytes(a.in[0], a.sizes) + share * real_bytes(a.in[1], a.sizes), real_bytes(a.out[0], a.sizes), 2 * chosen * matrix};
+      },
+      .eval =
+          [](EvalArgs& a) {
+            int64_t k = a.in[0]->shape.back(), n = a.out[0].shape.back(), per_token = a.in[2]->shape[1], rows = a.in[2]->shape[0] * per_token;
+            bool shared_row = a.in[0]->shape.size() == 2;
+            RowProduct product(*a.in[1], a.in_types[1].dtype, k, std::get<ExpertMatmul>(a.op).activation);
+            for (int64_t r = 0; r < rows; ++r) {
+              auto expert = static_cast<int64_t>(a.in[2]->data[static_cast<size_t>(r)]);
+              if (expert < 0 || expert >= a.in[1]->shape[0]) fail(ErrorKind::usage, "expert_matmul", "expert {} of {}", expert, a.in[1]->shape[0]);
+              product.set(a.in[0]->data.data() + (shared_row ? r / per_token : r) * k);
+              for (int64_t j = 0; j < n; ++j) a.out[0].data[static_cast<size_t>(r * n + j)] = product.times(expert * n + j);
+            }
+          },
+  };
+}
+
+template <>
+OpDef define<MatmulAdd>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 3, "x, w, c");
+        const auto& m = std::get<MatmulAdd>(op);
+        Type out = product_type(op, in[0], in[1], m.transpose_w, m.activation);
+        if (in[2] != out && in[2] != Type{Dtype::f32, {out.dim(-1)}}) fail(ErrorKind::usage, op_name(op), "cannot add {} to a product {}", to_string(in[2]), to_string(out));
+        return {out};
+      },
+      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
+        const auto& m = std::get<MatmulAdd>(op);
+        return {b.add(b.emit(Matmul{m.transpose_w, m.activation}, {in[0], in[1]}), in[2])};
+      },
+      .cost = [](const CostArgs& a) { return product_cost(a, 1); },
+  };
+}
+
+template <>
+OpDef define<GluMatmul>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 3, "x, w_gate, w_up");
+        const auto& m = std::get<GluMatmul>(op);
+        Type gate = product_type(op, in[0], in[1], true, m.activation), up = product_type(op, in[0], in[2], true, m.activation);
+        if (gate != up) fail(ErrorKind::usage, op_name(op), "gate {} and up {} differ", to_string(in[1]), to_string(in[2]));
+        return {gate};
+      },
+      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
+        const auto& m = std::get<GluMatmul>(op);
+        Value gate = b.emit(Matmul{true, m.activation}, {in[0], in[1]}), up = b.emit(Matmul{true, m.activation}, {in[0], in[2]});
+        return {b.glu(m.kind, gate, up)};
+      },
+      .cost = [](const CostArgs& a) { return product_cost(a, 2); },
+  };
+}
+
+}  // namespace motley

@@ -1,0 +1,40 @@
+#include "ops/rules.h"
+
+#include "ir/text.h"
+
+namespace motley {
+
+void expect_inputs(const Op& op, std::span<const Type> in, size_t count, const char* names) {
+  if (in.size() != count) fail(ErrorKind::usage, op_name(op), "takes {} inputs ({}), got {}", count, names, in.size());
+}
+
+size_t axis_of(const Op& op, const Type& t, int axis) {
+  int front = axis < 0 ? axis + t.rank() : axis;
+  if (front < 0 || front >= t.rank()) fail(ErrorKind::usage, op_name(op), "axis {} does not exist in {}", axis, to_string(t));
+  return static_cast<size_t>(front);
+}
+
+Type broadcast(const Op& op, const Type& a, const Type& b) {
+  if (a.shape.size() < b.shape.size()) return broadcast(op, b, a);
+  if (a.dtype != b.dtype) fail(ErrorKind::usage, op_name(op), "inputs differ in type: {} and {}", to_string(a), to_string(b));
+  Type out = a;
+  for (size_t i = 1; i <= b.shape.size(); ++i) {
+    Dim x = a.shape[a.shape.size() - i], y = b.shape[b.shape.size() - i];
+    if (x == y || y == Dim{1}) continue;
+    if (x != Dim{1}) fail(ErrorKind::usage, op_name(op), "cannot broadcast {} with {}", to_string(a), to_string(b));
+    out.shape[a.shape.size() - i] = y;
+  }
+  return out;
+}
+
+double real_elements(const Type& t, const Sizes& sizes) {
+  double n = 1;
+  for (const Dim& d : t.shape) n *= static_cast<double>(sizes.of(d));
+  return n;
+}
+
+double real_bytes(const Type& t, const Sizes& sizes) {
+  return real_elements(t, sizes) / static_cast<double>(info(t.dtype).block) * static_cast<double>(info(t.dtype).block_bytes);
+}
+
+}  // namespace motley

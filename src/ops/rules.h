@@ -1,0 +1,23 @@
+// What the definitions of several op families share: shape rules with their error messages, and sizes of a type in one step.
+#pragma once
+#include <span>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "ir/type.h"
+
+namespace motley {
+
+// Error(usage) "[op] takes 2 inputs (x, w), got 3" unless there are `count`.
+void expect_inputs(const Op& op, std::span<const Type> in, size_t count, const char* names);
+
+// The axis counted from the front; Error(usage) when the type has no such axis.
+size_t axis_of(const Op& op, const Type& t, int axis);
+
+// NumPy broadcasting from the back. Named sizes match only themselves and 1.
+Type broadcast(const Op& op, const Type& a, const Type& b);
+
+double real_elements(const Type& t, const Sizes& sizes);
+double real_bytes(const Type& t, const Sizes& sizes);
+
+}  // namespace motley

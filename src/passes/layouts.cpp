@@ -1,0 +1,24 @@
+#include "passes/layouts.h"
+
+namespace motley {
+
+std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& target) {
+  std::vector<std::string_view> layouts(graph.nodes.size(), kPlainLayout);
+  if (!target.weight_layout) return layouts;
+  auto is_product = [](const Op& op) {
+    return std::holds_alternative<Matmul>(op) || std::holds_alternative<MatmulAdd>(op) || std::holds_alternative<GluMatmul>(op) || std::holds_alternative<ExpertMatmul>(op);
+  };
+  for (const Node& n : graph.nodes) {
+    if (!is_product(n.op)) continue;
+    size_t weights = std::holds_alternative<GluMatmul>(n.op) ? 2 : 1;
+    for (size_t i = 1; i <= weights; ++i)
+      if (std::holds_alternative<State>(graph.node(n.in[i]).op)) layouts[static_cast<size_t>(n.in[i].node)] = target.weight_layout(graph.type(n.in[i]), n.op, target);
+  }
+  return layouts;
+}
+
+NodeStorage::NodeStorage(const Graph& graph, const Node& n, const std::vector<std::string_view>& layouts_by_node) : node(n) {
+  for (Value v : n.in) types.push_back(graph.type(v)), layouts.push_back(layouts_by_node[static_cast<size_t>(v.node)]);
+}
+
+}  // namespace motley
