@@ -4,10 +4,15 @@
 
 #include "base/check.h"
 #include "quant/plain.h"
+#include "quant/q2_k.h"
+#include "quant/q3_k.h"
 #include "quant/q4_0.h"
 #include "quant/q4_1.h"
+#include "quant/q4_k.h"
 #include "quant/q5_0.h"
 #include "quant/q5_1.h"
+#include "quant/q5_k.h"
+#include "quant/q6_k.h"
 #include "quant/q8_0.h"
 
 namespace motley {
@@ -23,6 +28,11 @@ constexpr std::array kFormats = {
     Format{Dtype::q4_1, 32, unpack_q4_1, pack_q4_1, dot_q4_1, levels_q4_1},
     Format{Dtype::q5_0, 32, unpack_q5_0, pack_q5_0, dot_q5_0, levels_q5_0},
     Format{Dtype::q5_1, 32, unpack_q5_1, pack_q5_1, dot_q5_1, levels_q5_1},
+    Format{Dtype::q2_k, 16, unpack_q2_k, pack_q2_k, dot_q2_k, levels_q2_k},
+    Format{Dtype::q3_k, 16, unpack_q3_k, pack_q3_k, dot_q3_k, levels_q3_k},
+    Format{Dtype::q4_k, 32, unpack_q4_k, pack_q4_k, dot_q4_k, levels_q4_k},
+    Format{Dtype::q5_k, 32, unpack_q5_k, pack_q5_k, dot_q5_k, levels_q5_k},
+    Format{Dtype::q6_k, 16, unpack_q6_k, pack_q6_k, dot_q6_k, levels_q6_k},
 };
 
 }  // namespace
