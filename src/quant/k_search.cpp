@@ -26,6 +26,10 @@ inline float limit(float v, float low, float high) {
 // The whole number in low..high nearest to v; limiting first keeps v in the range where the trick of rounding works.
 inline float nearest_level(float v, float low, float high) { return round_half_even(limit(v, low, high)); }
 
+// 0, -0.1, 0.1, -0.2, 0.2 ...: how much finer or coarser than the plain grid to try. The plain one comes first and wins when nothing is
+// better, so that a constant group gets a scale that is a power of two below it, not a third.
+inline float around(int k) { return 0.1f * static_cast<float>(k % 2 ? -(k + 1) / 2 : k / 2); }
+
 // --- scale and minimum ---------------------------------------------------------------------------------------------------------------
 
 struct Line {  // x ~ scale * q - min
@@ -64,7 +68,7 @@ Line fit_line(const float* x, float top) {
     best = {static_cast<float>(scale), static_cast<float>(-(offset + low))};
     return true;
   };
-  for (int t = -10; t <= 10; ++t) try_grid((top + 0.1f * static_cast<float>(t)) / width, 0.0f);
+  for (int k = 0; k <= 20; ++k) try_grid((top + around(k)) / width, 0.0f);
   for (int round = 0; round < 4; ++round)  // the best line's own grid, while it leads to a better line
     if (!try_grid(1.0f / best.scale, -best.min - low)) break;
   return best;
@@ -97,9 +101,9 @@ float fit_scale(const float* x, float bottom) {
     best_gain = sxq * sxq / sqq;
     best = static_cast<float>(sxq / sqq);
   };
-  for (int t = -9; t <= 9; ++t) {
-    try_grid(-(bottom + 0.1f * static_cast<float>(t)) / extreme);        // the extreme at the end with one level more
-    try_grid((bottom - 1.0f + 0.1f * static_cast<float>(t)) / extreme);  // or at the other
+  for (int k = 0; k <= 18; ++k) {
+    try_grid(-(bottom + around(k)) / extreme);        // the extreme at the end with one level more
+    try_grid((bottom - 1.0f + around(k)) / extreme);  // or at the other
   }
   return best;
 }
