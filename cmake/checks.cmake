@@ -10,6 +10,7 @@ endfunction()
 
 motley_check(includes check_includes.sh)
 motley_check(includes_are_checked check_includes_test.sh)
+motley_check(std_headers check_std_headers.sh)
 motley_check(words check_words.sh)
 motley_check(file_length check_file_length.sh)
 motley_check(map check_map.sh)
@@ -23,3 +24,4 @@ if(TARGET motley)
   endforeach()
 endif()
 motley_check(arm64 aarch64.sh ARGS ${CMAKE_BINARY_DIR}/aarch64 LABELS cross TIMEOUT 1200)
+set_tests_properties(project.arm64 PROPERTIES COST 1000)  # the longest: begin with it

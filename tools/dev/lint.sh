@@ -10,6 +10,7 @@ step() {
   "$@" || status=1
 }
 step 'include table' bash tools/dev/check_includes.sh
+step 'standard headers' bash tools/dev/check_std_headers.sh
 step 'words' bash tools/dev/check_words.sh
 step 'file length' bash tools/dev/check_file_length.sh
 step 'map' bash tools/dev/check_map.sh
