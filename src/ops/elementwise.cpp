@@ -1,4 +1,5 @@
 // Ops that treat each element alone: two inputs broadcast from the back; the composites are the activations of the field.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
