@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -212,9 +213,7 @@ Tensor GgufFile::load(std::string_view wanted) const {
 }
 
 void GgufFile::read(const GgufTensor& tensor, std::span<std::byte> to) const {
-  if (to.size() != tensor.size_bytes)
-    fail(ErrorKind::runtime, "gguf", "{}: tensor '{}' has {} bytes, room for {} was given", path(), printable(tensor.name), tensor.size_bytes,
-         to.size());
+  check(to.size() == tensor.size_bytes, "read() is given room for the whole tensor");
   source_.copy(tensor.offset, to);
 }
 

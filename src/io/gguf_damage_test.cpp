@@ -48,7 +48,8 @@ void refused(const Bytes& bytes, std::initializer_list<std::string_view> parts) 
 }
 
 TEST(GgufDamage, MagicAndVersion) {
-  refused(Bytes(), {"is not a GGUF file"});
+  refused(Bytes(), {"bad.gguf: is empty"});
+  refused(Bytes().raw("<!DOCTYPE html><html>"), {"bad.gguf: is a web page, not a model"});
   refused(Bytes().raw("GGU"), {"is not a GGUF file"});
   refused(Bytes().raw("GGMF").zeros(40), {"is not a GGUF file"});
   refused(Bytes().raw("GGUF"), {"version of header at byte 4 needs 4 bytes", "file ends at byte 4"});

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "io/file_kind.h"
 #include "io/gguf.h"
 
 namespace motley {
@@ -101,7 +102,10 @@ class GgufParser {
   std::string shown(Text t) const { return printable(view(t)); }
 
   void magic_and_version() {
-    if (left() < 4 || take<uint32_t>("magic") != 0x46554747) refuse("is not a GGUF file: it does not begin with the letters GGUF");
+    if (left() < 4 || take<uint32_t>("magic") != 0x46554747) {
+      auto kind = file_kind(file_.source_);
+      refuse("{}", kind == FileKind::other ? "is not a GGUF file: it does not begin with the letters GGUF" : describe(kind));
+    }
     file_.version_ = take<uint32_t>("version");
     auto v = file_.version_;
     if (v == 2 || v == 3) return;

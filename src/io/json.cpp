@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace motley {
 namespace {
@@ -14,21 +15,21 @@ class Bounds : public nlohmann::json_sax<Json> {
   Bounds(Json& root, JsonLimits limits) : builder_(root, false), limits_(limits) {}
   std::string problem;
 
-  bool null() override { return builder_.null(); }
-  bool boolean(bool v) override { return builder_.boolean(v); }
-  bool number_integer(number_integer_t v) override { return builder_.number_integer(v); }
-  bool number_unsigned(number_unsigned_t v) override { return builder_.number_unsigned(v); }
-  bool number_float(number_float_t v, const string_t& s) override { return builder_.number_float(v, s); }
-  bool string(string_t& v) override { return builder_.string(v); }
-  bool binary(binary_t& v) override { return builder_.binary(v); }
+  bool null() override { return one_more() && builder_.null(); }
+  bool boolean(bool v) override { return one_more() && builder_.boolean(v); }
+  bool number_integer(number_integer_t v) override { return one_more() && builder_.number_integer(v); }
+  bool number_unsigned(number_unsigned_t v) override { return one_more() && builder_.number_unsigned(v); }
+  bool number_float(number_float_t v, const string_t& s) override { return one_more() && builder_.number_float(v, s); }
+  bool string(string_t& v) override { return one_more() && builder_.string(v); }
+  bool binary(binary_t& v) override { return one_more() && builder_.binary(v); }
   bool start_object(std::size_t n) override {
-    if (!deeper()) return false;
+    if (!one_more() || !deeper()) return false;
     if (limits_.reject_duplicate_keys) keys_.emplace_back();
     return builder_.start_object(n);
   }
   bool key(string_t& k) override {
     if (limits_.reject_duplicate_keys && !keys_.back().insert(k).second) {
-      problem = fmt::format("key '{}' appears twice in one object", k.substr(0, 100));
+      problem = fmt::format("key '{}' appears twice in one object", printable(k));
       return false;
     }
     return builder_.key(k);
@@ -38,17 +39,22 @@ class Bounds : public nlohmann::json_sax<Json> {
     if (limits_.reject_duplicate_keys) keys_.pop_back();
     return builder_.end_object();
   }
-  bool start_array(std::size_t n) override { return deeper() && builder_.start_array(n); }
+  bool start_array(std::size_t n) override { return one_more() && deeper() && builder_.start_array(n); }
   bool end_array() override {
     --depth_;
     return builder_.end_array();
   }
   bool parse_error(std::size_t position, const std::string& last_token, const nlohmann::detail::exception&) override {
-    problem = fmt::format("is not valid JSON at byte {} near '{}'", position, last_token.substr(0, 40));
+    problem = fmt::format("is not valid JSON at byte {} near '{}'", position, printable(last_token, 40));
     return false;
   }
 
  private:
+  bool one_more() {
+    if (++values_ <= limits_.max_values) return true;
+    problem = fmt::format("has more than {} values", limits_.max_values);
+    return false;
+  }
   bool deeper() {
     if (++depth_ <= limits_.max_depth) return true;
     problem = fmt::format("is nested deeper than {} levels", limits_.max_depth);
@@ -57,6 +63,7 @@ class Bounds : public nlohmann::json_sax<Json> {
   nlohmann::detail::json_sax_dom_parser<Json> builder_;
   JsonLimits limits_;
   int depth_ = 0;
+  int64_t values_ = 0;
   std::vector<std::unordered_set<std::string>> keys_;
 };
 
@@ -73,6 +80,9 @@ const Json* find(const Json& object, const char* key, std::string_view what) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+  // nlohmann's lexer takes a zero byte for the end of the text, and would not see what follows.
+  if (auto zero = text.find('\0'); zero != text.npos)
+    fail(ErrorKind::file, "json", "{} is not valid JSON at byte {}: it contains a zero byte", what, zero);
   Json root;
   Bounds bounds(root, limits);
   if (!Json::sax_parse(text.begin(), text.end(), &bounds))

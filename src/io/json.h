@@ -10,13 +10,14 @@
 #include <string>
 #include <string_view>
 
-namespace motley {
+#include "io/json_fwd.h"
 
-using Json = nlohmann::json;
+namespace motley {
 
 struct JsonLimits {
   int max_depth = 64;
   bool reject_duplicate_keys = true;
+  int64_t max_values = int64_t{1} << 24;  // of any kind, keys not counted: two bytes of text can become a value of 16 bytes
 };
 
 // what: the file name or other words for the error message.
