@@ -1,0 +1,40 @@
+// What a scheduler of sequences needs to know of a compiled model: the shape of one step, and a way to run it. control/ implements it on
+// devices; tests implement it as they like.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ir/type.h"
+
+namespace motley {
+
+// The ceilings of a step and the paged KV pool behind it. A sequence of n tokens occupies ceil(n / page_tokens) pages.
+struct StepLimits {
+  int64_t tokens = 0;     // T
+  int64_t sequences = 0;  // S
+  int64_t rows = 0;       // R
+  int64_t pages = 0, page_tokens = 0;
+  int64_t blocks = 0;     // entries of a block table: the longest sequence has blocks * page_tokens tokens
+  int64_t vocab = 0;
+};
+
+// One step, ragged and token-flattened: tokens of one sequence are neighbours, in order of position.
+struct StepInputs {
+  std::vector<int32_t> tokens, positions, seq, slots;  // [T]; seq: row of `tables`; slots: page * page_tokens + offset
+  std::vector<int32_t> tables;                         // [S, blocks]
+  std::vector<int32_t> rows;                           // [R]: indices of tokens whose logits are wanted
+  Sizes sizes(int64_t blocks) const {
+    return {static_cast<int64_t>(tokens.size()), static_cast<int64_t>(tables.size()) / blocks, static_cast<int64_t>(rows.size())};
+  }
+};
+
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+  virtual const StepLimits& limits() const = 0;
+  // logits: [R, vocab].
+  virtual void run(const StepInputs& step, std::span<float> logits) = 0;
+};
+
+}  // namespace motley
