@@ -1,0 +1,9 @@
+// The rows of the family table, each defined in its model's file.
+#pragma once
+#include "nn/families.h"
+
+namespace motley {
+
+extern const Family kLlama, kMistral, kMixtral, kQwen2, kQwen3, kQwen3Moe, kGemma, kGemma2, kGemma3, kPhi3, kGpt2, kGptNeoX;
+
+}  // namespace motley
