@@ -42,6 +42,7 @@ Value Builder::weight(std::string_view name, const Shape& shape) {
   check(static_cast<bool>(weights_), "a builder of a model knows its weights' types");
   auto type = weights_(whole);
   if (!type) fail(ErrorKind::file, "model", "tensor '{}' is missing from the checkpoint", whole);
+  if (type->shape.empty()) type->shape = fixed(shape);
   if (!shape.empty() && type->shape != fixed(shape)) fail(ErrorKind::file, "model", "tensor '{}' should have shape {}, the checkpoint has [{}]", whole, to_string(shape), to_string(type->shape));
   return state(whole, *type);
 }

@@ -25,7 +25,8 @@ struct BuildLimits {
   Dtype kv_type = Dtype::f32;
 };
 
-// The storage type of a weight by name, nothing when the checkpoint lacks it.
+// The storage type of a weight by name, nothing when the checkpoint lacks it. A type without a shape takes the one that the model asks
+// for, which is how a model is built before, or without, a checkpoint.
 using WeightTypes = std::function<std::optional<Type>(const std::string& name)>;
 
 struct AttendOptions {
