@@ -2,6 +2,7 @@
 // without a key for it is in the family's read_gguf.
 #include "nn/config_gguf.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"

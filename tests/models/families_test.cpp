@@ -2,6 +2,7 @@
 // tokens made by it in double precision (tools/make_model_vectors.py).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,7 @@
 // Models that were really trained say what their makers saw them say: stories260K in both forms, and gpt-nano-sort with its activations.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
