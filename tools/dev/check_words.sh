@@ -3,7 +3,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # Spelled with a bracket so that this file does not find itself.
 notes='TO[D]O|FIX[M]E|HA[C]K'
-paths='(^|[^A-Za-z0-9_./-])/(ro[o]t|ho[m]e|wo[r]k|Use[r]s)/'
+paths='(^|[^A-Za-z0-9_./-])/(ro[o]t|wo[r]k|Use[r]s)/'
 status=0
 list=$(git ls-files --cached --others --exclude-standard 2>/dev/null) || list=$(find . -type f -not -path './build/*' -not -path './.git/*')
 while read -r file; do
