@@ -92,6 +92,19 @@ TEST(ThreadPool, AllWorkersThrowingGivesOneError) {
   EXPECT_THROW(alone.run([](int, int) { throw std::runtime_error("one"); }), std::runtime_error);
 }
 
+TEST(ThreadPool, ARunInsideARunIsRefused) {
+  ThreadPool pool({.threads = 2});
+  std::atomic<int> refused{0};
+  pool.run([&](int, int) {
+    try {
+      pool.run([](int, int) {});
+    } catch (const Error&) {
+      ++refused;
+    }
+  });
+  EXPECT_EQ(refused, 2);
+}
+
 TEST(ThreadPool, RefusesNoThreads) {
   try {
     ThreadPool pool({.threads = 0});

@@ -20,27 +20,11 @@
 #include <vector>
 
 #include "quant/activation_format.h"
+#include "quant/activation_row.h"
 
 namespace motley {
 
-// Where the parts of a q8_32 row are.
-struct ActivationRow {
-  const int8_t* values;
-  const float* scales;
-  const int16_t* sums;
-};
-
 const char* name(ActivationFormat format);  // "f32", "q8_32"
-
-// Bytes of a row of n elements in a buffer of rows; a multiple of 64 for q8_32.
-constexpr int64_t activation_row_bytes(ActivationFormat format, int64_t n) {
-  return format == ActivationFormat::f32 ? n * 4 : (n + n / 32 * 4 + n / 16 * 2 + 63) / 64 * 64;
-}
-
-inline ActivationRow activation_row(const void* bytes, int64_t n) {
-  const auto* base = static_cast<const std::byte*>(bytes);
-  return {reinterpret_cast<const int8_t*>(base), reinterpret_cast<const float*>(base + n), reinterpret_cast<const int16_t*>(base + n + n / 32 * 4)};
-}
 
 // x[n] into a q8_32 row at `row`, which is aligned to 4 bytes. n is a multiple of 32.
 void quantise_activations(const float* x, void* row, int64_t n);

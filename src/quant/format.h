@@ -15,7 +15,8 @@
 #pragma once
 #include <cstdint>
 
-#include "quant/activation.h"
+#include "quant/activation_format.h"
+#include "quant/activation_row.h"
 #include "tensor/dtype.h"
 
 namespace motley {

@@ -7,7 +7,7 @@
 #pragma once
 #include <cstdint>
 
-#include "quant/activation.h"
+#include "quant/activation_row.h"
 
 namespace motley {
 
