@@ -24,6 +24,7 @@ class Family:
     embedding_scale: float = 1.0
     norm_mean: Callable = lambda name: 1.0  # of a norm's weights
     linear_is_input_first: bool = False  # GPT-2's Conv1D
+    min_distinct: int = 10  # tokens among the 32 of a continuation: random networks like to fall into a loop
     long_prompt: int = 37
     context: int = 96
     renames: list = field(default_factory=list)  # (prefix written by transformers, prefix of published files)
@@ -96,10 +97,19 @@ def gemma(architecture, model_type, **changes):
 
 
 def gemma_norm_mean(name):
-    """Gemma multiplies by 1 + weight. What blocks add has to outweigh the embedding, or a tied model only repeats its last token."""
-    if name == "model.norm.weight":
-        return 1.5
-    return 1.0 if "post_" in name and "_layernorm" in name else 0.0
+    """Gemma multiplies by 1 + weight."""
+    return 1.5 if name == "model.norm.weight" else 0.0
+
+
+def gemma2_norm_mean(name):
+    """With norms after the blocks too, what blocks add has to outweigh the embedding, or a tied model only repeats its last token."""
+    means = {"input_layernorm": 1.0, "post_attention_layernorm": 4.0, "post_feedforward_layernorm": 2.0}
+    return next((mean for part, mean in means.items() if part in name), gemma_norm_mean(name))
+
+
+def gemma3_norm_mean(name):
+    means = {"post_attention_layernorm": 2.0, "q_norm": 1.0, "k_norm": 1.0}
+    return next((mean for part, mean in means.items() if part in name), gemma_norm_mean(name))
 
 
 def phi3(**changes):
@@ -317,16 +327,17 @@ FAMILIES = [
         gemma(
             "Gemma2ForCausalLM",
             "gemma2",
-            attn_logit_softcapping=3.0,
+            attn_logit_softcapping=8.0,
             cache_implementation="hybrid",
-            final_logit_softcapping=6.0,
+            final_logit_softcapping=20.0,
             num_hidden_layers=3,
-            query_pre_attn_scalar=24,
+            query_pre_attn_scalar=6,
             sliding_window=8,
         ),
-        norm_mean=gemma_norm_mean,
-        embedding_scale=0.2,
-        gain=2.0,
+        norm_mean=gemma2_norm_mean,
+        embedding_scale=0.4,
+        gain=1.4,
+        min_distinct=7,
         matters=[
             {"attn_logit_softcapping": None},
             {"final_logit_softcapping": None},
@@ -346,6 +357,7 @@ FAMILIES = [
             final_logit_softcapping=None,
             intermediate_size=32,
             num_hidden_layers=4,
+            num_attention_heads=2,
             num_key_value_heads=1,
             query_pre_attn_scalar=24,
             rope_local_base_freq=100.0,
@@ -354,9 +366,10 @@ FAMILIES = [
             sliding_window=8,
             sliding_window_pattern=3,
         ),
-        norm_mean=gemma_norm_mean,
+        norm_mean=gemma3_norm_mean,
         embedding_scale=0.2,
-        gain=2.0,
+        gain=1.4,
+        min_distinct=6,
         matters=[
             {"query_pre_attn_scalar": 16},
             {"rope_local_base_freq": 1000000.0},
@@ -402,7 +415,7 @@ FAMILIES = [
         long_prompt=67,
         context=64,
         embedding_scale=0.4,
-        gain=2.0,
+        gain=1.7,
         matters=[{"rope_scaling": None, "partial_rotary_factor": 0.75}, {"original_max_position_embeddings": 128}],
     ),
     Family(
