@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
 #include "base/cores.h"
