@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of the model files' fuzz targets into tests/fuzz/corpus: small valid files of each kind, from which mutation
+finds the invalid ones, and one of each well-known way to be invalid. Needs nothing but Python; the output is the same every time.
+
+    tools/make_fuzz_seeds.py
+"""
+import json
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fuzz" / "corpus"
+
+
+def save(target, name, content):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+# --- GGUF -------------------------------------------------------------------------------------------------------------------------
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+CODES = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "?", U64: "Q", I64: "q", F64: "d"}
+
+
+def text(s):
+    s = s.encode() if isinstance(s, str) else s
+    return struct.pack("<Q", len(s)) + s
+
+
+def value(kind, v):
+    return text(v) if kind == STRING else struct.pack("<" + CODES[kind], v)
+
+
+def entry(key, kind, v):
+    return text(key) + struct.pack("<I", kind) + value(kind, v)
+
+
+def array(key, kind, vs, count=None):
+    return text(key) + struct.pack("<IIQ", ARRAY, kind, len(vs) if count is None else count) + b"".join(value(kind, v) for v in vs)
+
+
+def tensor(name, dims, kind, offset):
+    return text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims) + struct.pack("<IQ", kind, offset)
+
+
+def gguf(entries, tensors, data=b"", version=3, alignment=32):
+    out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(entries)) + b"".join(entries) + b"".join(tensors)
+    return out + bytes(-len(out) % alignment) + data if tensors else out
+
+
+def gguf_seeds():
+    vocabulary = [
+        entry("general.architecture", STRING, "llama"),
+        entry("tokenizer.ggml.model", STRING, "llama"),
+        array("tokenizer.ggml.tokens", STRING, ["<unk>", "<s>", "</s>", "\u2581a"]),
+        array("tokenizer.ggml.scores", F32, [0.0, 0.0, 0.0, -1.0]),
+        array("tokenizer.ggml.token_type", I32, [2, 3, 3, 1]),
+        entry("tokenizer.ggml.add_bos_token", BOOL, True),
+    ]
+    every_type = [entry(f"k.{kind}", kind, 1) for kind in CODES] + [array(f"a.{kind}", kind, [0, 1]) for kind in CODES]
+    weights = [tensor("token_embd.weight", [4, 2], 0, 0), tensor("blk.0.q.weight", [32, 1], 8, 32), tensor("blk.0.k.weight", [256], 12, 96)]
+    data = bytes(range(32)) + bytes(64) + bytes(144)
+    save("gguf_header", "vocabulary", gguf(vocabulary, []))
+    save("gguf_header", "every_value_type", gguf(every_type, []))
+    save("gguf_header", "tensors", gguf(vocabulary[:1], weights, data))
+    save("gguf_header", "version_2", gguf(vocabulary[:1], weights, data, version=2))
+    save("gguf_header", "aligned_64", gguf([entry("general.alignment", U32, 64)], [tensor("w", [2], 0, 0)], bytes(64), alignment=64))
+    save("gguf_header", "split", gguf([entry("split.no", U16, 0), entry("split.count", U16, 2)], []))
+    save("gguf_header", "type_known_by_name", gguf([], [tensor("w", [256], 23, 0)], bytes(136)))
+    save("gguf_header", "bad_counts", b"GGUF" + struct.pack("<IQQ", 3, 2**64 - 1, 2**64 - 1))
+    save("gguf_header", "bad_array_length", gguf([array("k", U64, [], count=2**61 + 1)], []))
+    save("gguf_header", "bad_nested_array", gguf([text("k") + struct.pack("<IIQIQ", ARRAY, ARRAY, 1, U8, 0)], []))
+    save("gguf_header", "bad_shape", gguf([], [tensor("w", [2**62], 0, 0)], bytes(64)))
+    save("gguf_header", "bad_overlap", gguf([], [tensor("a", [16], 0, 0), tensor("b", [2], 0, 32)], bytes(64)))
+
+
+# --- safetensors ------------------------------------------------------------------------------------------------------------------
+
+
+def safetensors(header, data):
+    header = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def described(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors_seeds():
+    target = "safetensors_header"
+    save(target, "empty", safetensors({}, b""))
+    save(target, "two", safetensors({"__metadata__": {"format": "pt"}, "a.weight": described("F32", [2, 2], 0, 16), "b": described("BF16", [3], 16, 22)}, bytes(22)))
+    save(target, "scalar_and_nothing", safetensors({"s": described("I64", [], 0, 8), "n": described("F16", [0, 3], 8, 8)}, bytes(8)))
+    save(target, "float8", safetensors({"w": described("F8_E4M3", [4], 0, 4), "h": described("F4", [2, 3], 4, 7)}, bytes(7)))
+    save(target, "escapes", safetensors(b'{"\\u00e9\\ud83d\\ude00\\n\\"":{"shape":[1],"dtype":"U8","data_offsets":[0,1]}}', b"x"))
+    save(target, "bad_length", struct.pack("<Q", 2**63) + b"{}")
+    save(target, "bad_hole", safetensors({"a": described("U8", [1], 0, 1), "b": described("U8", [1], 2, 3)}, bytes(3)))
+    save(target, "bad_overlap", safetensors({"a": described("U8", [2], 0, 2), "b": described("U8", [2], 1, 3)}, bytes(3)))
+    save(target, "bad_twice", safetensors(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', b"xy"))
+    save(target, "bad_depth", safetensors(b'{"a":' + b"[" * 200, b""))
+
+
+# --- config.json ------------------------------------------------------------------------------------------------------------------
+
+
+def config_seeds():
+    llama = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 5, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "tie_word_embeddings": True, "vocab_size": 512, "pad_token_id": None,
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}, "eos_token_id": [2, 3],
+    }
+    save("hf_config", "llama", json.dumps(llama, indent=2).encode())
+    save("hf_config", "generation", b'{"temperature":0.6,"top_p":0.9,"do_sample":true,"eos_token_id":2}')
+    save("hf_config", "unusual_numbers", b'{"a":-0,"b":1e308,"c":18446744073709551615,"d":-9223372036854775808,"e":0.1e-400}')
+    save("hf_config", "text", '{"\\u00e9\\ud83d\\ude00":"\\"\\\\\\/\\b\\f\\n\\r\\t","ü":""}'.encode())
+    save("hf_config", "bad_twice", b'{"a":1,"a":2}')
+    save("hf_config", "bad_depth", b"[" * 100)
+    save("hf_config", "bad_zero_byte", b"{}\0{}")
+
+
+gguf_seeds()
+safetensors_seeds()
+config_seeds()
