@@ -52,11 +52,11 @@ folder == "" { next }
 }
 
 # Only cli prints or exits. Comments and string literals do not count.
-folder != "cli" && !is_test && /printf|cout|cerr|clog|puts|fputs|putchar|exit/ {
+folder != "cli" && !is_test && /print|cout|cerr|clog|puts|fputs|putchar|exit/ {
   code = $0
   gsub(/"([^"\\]|\\.)*"/, "\"\"", code)
   sub(/\/\/.*/, "", code)
-  if (code ~ /std::(cout|cerr|clog)/ || code ~ /(^|[^A-Za-z0-9_>.])((std|fmt)::)?(printf|fprintf|vprintf|puts|fputs|putchar|exit|_exit|quick_exit|_Exit) *\(/)
+  if (code ~ /std::(cout|cerr|clog)|(fmt|std)::(v?print|println) *\(/ || code ~ /(^|[^A-Za-z0-9_>.])((std|fmt)::)?(printf|fprintf|vprintf|puts|fputs|putchar|exit|_exit|quick_exit|_Exit) *\(/)
     complain("only cli prints or exits: " trimmed($0))
 }
 
