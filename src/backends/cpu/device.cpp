@@ -1,0 +1,77 @@
+#include "backends/cpu/device.h"
+
+#include <algorithm>
+#include <map>
+
+#include "backends/cpu/executable.h"
+#include "backends/cpu/isa.h"
+#include "backends/cpu/state.h"
+#include "backends/cpu/target.h"
+#include "base/cores.h"
+#include "base/error.h"
+
+namespace motley {
+namespace cpu {
+namespace {
+
+std::vector<int> cpus_to_pin(const CpuOptions& options, int threads) {
+  std::vector<int> cpus = options.pin ? usable_cpus() : std::vector<int>{};
+  if (static_cast<int>(cpus.size()) < threads) return {};  // more threads than processors: nothing to pin to
+  cpus.resize(static_cast<size_t>(threads));
+  return cpus;
+}
+
+class CpuDevice final : public Device {
+ public:
+  explicit CpuDevice(const CpuOptions& options)
+      : target_(cpu_target({.threads = options.threads, .isa = options.isa, .packed = options.packed})),
+        pool_({.threads = target_.threads, .pin_to = cpus_to_pin(options, target_.threads)}),
+        memory_limit_(options.memory_limit > 0 ? options.memory_limit : target_.memory_bytes),
+        shared_{pool_, kernel_table(choose_isa(target_.isa)), states_} {
+    for (int i = 0; i < target_.threads; ++i) shared_.worker_memory.emplace_back(kWorkerBytes);
+  }
+
+  const Target& target() const override { return target_; }
+
+  void create(const std::string& name, const Type& type) override {
+    make_room(name, max_bytes(type));
+    put(name, zeroed_state(type));
+  }
+
+  void upload(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source) override {
+    make_room(name, cpu::state_bytes(type, layout));
+    put(name, load_state(name, type, layout, source, pool_));
+  }
+
+  int64_t state_bytes() const override { return bytes_; }
+
+  std::unique_ptr<Executable> prepare(const Program& program) override { return prepare_program(program, shared_); }
+
+ private:
+  // The old state of that name goes first, so that replacing needs no memory for both.
+  void make_room(const std::string& name, int64_t bytes) {
+    if (auto it = states_.find(name); it != states_.end()) {
+      bytes_ -= it->second.bytes;
+      states_.erase(it);
+    }
+    if (bytes_ + bytes > memory_limit_)
+      fail(ErrorKind::no_fit, "cpu", "'{}' needs {} MiB, and {} of {} MiB are taken; use a smaller context or a smaller weight type", name, bytes >> 20, bytes_ >> 20, memory_limit_ >> 20);
+  }
+  void put(const std::string& name, CpuState state) {
+    bytes_ += state.bytes;
+    states_.insert_or_assign(name, std::move(state));
+  }
+
+  Target target_;
+  ThreadPool pool_;
+  int64_t memory_limit_, bytes_ = 0;
+  StateMap states_;
+  Shared shared_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<Device> make_cpu_device(const CpuOptions& options) { return std::make_unique<cpu::CpuDevice>(options); }
+
+}  // namespace motley

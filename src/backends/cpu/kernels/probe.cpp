@@ -1,0 +1,85 @@
+// What the processor reaches when nothing else is in the way: reading memory, and multiply-adds from registers.
+#include "backends/cpu/kernels/functions.h"
+#include "backends/cpu/kernels/simd.h"
+
+namespace motley::cpu::MOTLEY_ISA {
+namespace {
+
+// Streams lie one after the other; each step reads one cache line of each.
+template <int kStreams, bool kPrefetch>
+uint64_t read_streams(const uint8_t* p, int64_t bytes, int64_t ahead) {
+  int64_t each = bytes / kStreams / 128 * 128;
+  F sum[kStreams < 4 ? 4 : kStreams];
+  for (F& s : sum) s = zero();
+  for (int64_t i = 0; i < each; i += 128) {
+    for (int s = 0; s < kStreams; ++s) {
+      const uint8_t* at = p + s * each + i;
+      if (kPrefetch) {
+        __builtin_prefetch(at + ahead);
+        __builtin_prefetch(at + ahead + 64);
+      }
+      sum[s] = add(sum[s], load(reinterpret_cast<const float*>(at)));
+      sum[kStreams == 1 ? 1 : s] = add(sum[kStreams == 1 ? 1 : s], load(reinterpret_cast<const float*>(at + 64)));
+    }
+  }
+  for (int s = 1; s < (kStreams < 4 ? 4 : kStreams); ++s) sum[0] = add(sum[0], sum[s]);
+  float total = reduce_add(sum[0]);
+  uint32_t bits;
+  memcpy(&bits, &total, 4);
+  return bits;
+}
+
+template <bool kPrefetch>
+uint64_t read_any(const uint8_t* p, int64_t bytes, int streams, int64_t ahead) {
+  switch (streams) {
+    case 1: return read_streams<1, kPrefetch>(p, bytes, ahead);
+    case 4: return read_streams<4, kPrefetch>(p, bytes, ahead);
+    default: return read_streams<8, kPrefetch>(p, bytes, ahead);
+  }
+}
+
+uint64_t probe_read(const uint8_t* p, int64_t bytes, int streams, int64_t ahead) {
+  return ahead > 0 ? read_any<true>(p, bytes, streams, ahead) : read_any<false>(p, bytes, streams, ahead);
+}
+
+// As many independent chains as hide the latency and fit the registers.
+#if defined(MOTLEY_ISA_GENERIC)
+constexpr int kChains = 2;
+#elif defined(__AVX512F__)
+constexpr int kChains = 16;
+#else
+constexpr int kChains = 5;
+#endif
+
+double probe_fma(int64_t rounds) {
+  F acc[kChains], x = set(1.0000001f), y = set(1e-9f);
+  for (int i = 0; i < kChains; ++i) acc[i] = set(static_cast<float>(i));
+  for (int64_t r = 0; r < rounds; ++r)
+    for (int i = 0; i < kChains; ++i) acc[i] = fma(acc[i], x, y);
+  F sum = zero();
+  for (int i = 0; i < kChains; ++i) sum = add(sum, acc[i]);
+  return static_cast<double>(rounds) * kChains * 16 + (reduce_add(sum) == 12345.0f ? 1 : 0);
+}
+
+double probe_int8(int64_t rounds) {
+  I acc[kChains];
+  uint8_t bytes[64];
+  for (int i = 0; i < 64; ++i) bytes[i] = static_cast<uint8_t>(i % 7);
+  B w = load_bytes(bytes), a = load_bytes(bytes);
+  for (int i = 0; i < kChains; ++i) acc[i] = set_int(i);
+  for (int64_t r = 0; r < rounds; ++r)
+    for (int i = 0; i < kChains; ++i) acc[i] = dot(acc[i], w, a);
+  int32_t sum = 0;
+  for (int i = 0; i < kChains; ++i) sum ^= reduce_add_int(acc[i]);
+  return static_cast<double>(rounds) * kChains * 64 + (sum == 12345 ? 1 : 0);
+}
+
+}  // namespace
+
+void fill_probes(KernelTable& t) {
+  t.probe_read = probe_read;
+  t.probe_fma = probe_fma;
+  t.probe_int8 = probe_int8;
+}
+
+}  // namespace motley::cpu::MOTLEY_ISA

@@ -1,0 +1,110 @@
+// Launchers that move elements: transpose, slice, concat, gather. They compute nothing, so they are memcpy in some order. A reshape moves
+// nothing: lowering makes it another view of the same bytes.
+#include <cstring>
+
+#include "backends/cpu/kernel.h"
+#include "backends/cpu/layout.h"
+#include "base/error.h"
+
+namespace motley::cpu {
+namespace {
+
+constexpr int64_t kBytesPerTask = 16 << 10;
+
+int64_t element_bytes(const Array& a) { return info(a.dtype).block_bytes; }
+int64_t product(const Array& a, int from, int to) {
+  int64_t n = 1;
+  for (int i = from; i < to; ++i) n *= a.dims[i];
+  return n;
+}
+int64_t grain_for(int64_t bytes) { return kBytesPerTask / std::max<int64_t>(bytes, 1) + 1; }
+
+void transpose(const Launch& l, Worker& w) {
+  const auto& perm = std::get<Transpose>(l.op).perm;
+  const Array &x = *l.in[0], &y = *l.out[0];
+  int64_t x_stride[kMaxRank], stride[kMaxRank], at = 1;
+  for (int i = x.rank - 1; i >= 0; --i) x_stride[i] = at, at *= x.dims[i];
+  for (int i = 0; i < y.rank; ++i) stride[i] = x_stride[static_cast<size_t>(perm[static_cast<size_t>(i)])];
+  // Axes at the end that stay in place move as one run.
+  int moved = y.rank;
+  int64_t run = 1;
+  while (moved > 0 && stride[moved - 1] == run) run *= y.dims[--moved];
+  int64_t bytes = run * element_bytes(x), rows = product(y, 0, moved);
+  w.split(rows, grain_for(bytes), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t rest = row, from = 0;
+      for (int i = moved - 1; i >= 0; --i) from += rest % y.dims[i] * stride[i], rest /= y.dims[i];
+      std::memcpy(y.data + row * bytes, x.data + from * element_bytes(x), static_cast<size_t>(bytes));
+    }
+  });
+}
+
+void slice(const Launch& l, Worker& w) {
+  const auto& s = std::get<Slice>(l.op);
+  const Array &x = *l.in[0], &y = *l.out[0];
+  int axis = s.axis < 0 ? s.axis + x.rank : s.axis;
+  int64_t inner = product(x, axis + 1, x.rank) * element_bytes(x), run = s.size * inner;
+  w.split(product(x, 0, axis), grain_for(run), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::memcpy(y.data + r * run, x.data + r * x.dims[axis] * inner + s.begin * inner, static_cast<size_t>(run));
+  });
+}
+
+void concat(const Launch& l, Worker& w) {
+  const Array& y = *l.out[0];
+  int axis = std::get<Concat>(l.op).axis;
+  if (axis < 0) axis += y.rank;
+  int64_t inner = product(y, axis + 1, y.rank) * element_bytes(y), row = y.dims[axis] * inner;
+  w.split(product(y, 0, axis), grain_for(row), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      std::byte* to = y.data + r * row;
+      for (const Array* x : l.in) {
+        int64_t run = x->dims[axis] * inner;
+        std::memcpy(to, x->data + r * run, static_cast<size_t>(run));
+        to += run;
+      }
+    }
+  });
+}
+
+void gather(const Launch& l, Worker& w) {
+  const Array &table = *l.in[0], &ids = *l.in[1], &y = *l.out[0];
+  int64_t rows = table.dims[0], row = table.size() / std::max<int64_t>(rows, 1);
+  w.split(ids.size(), grain_for(row * 4), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t id = ids.i32()[i];
+      if (id < 0 || id >= rows) fail(ErrorKind::usage, "gather", "id {} of a table of {} rows", id, rows);
+      read_row(table.dtype, table.layout, table.data, row, id, y.f32() + i * row);
+    }
+  });
+}
+
+std::string refuse_moves(const NodeView& node, const Target&) {
+  for (const Type& t : node.in)
+    if (is_quantised(t.dtype)) return "moves whole elements, not blocks";
+  return refuse_layouts(node);
+}
+
+std::string refuse_gather(const NodeView& node, const Target&) {
+  const Type& table = node.in[0];
+  if (float_index(table.dtype) < 0 && !is_block_format(table.dtype)) return "reads tables of f32, f16, bf16 and block formats";
+  if (node.layouts[0] == kPanelLayout) return table.rank() == 2 ? "" : "packed tables have two axes";
+  return refuse_layouts(node);
+}
+
+template <class T>
+constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&), std::string (*refuse)(const NodeView&, const Target&) = refuse_moves) {
+  return {{.name = name, .op = op_index<T>(), .numerics = "exact", .refuse = refuse}, run};
+}
+
+constexpr CpuKernel kKernels[] = {
+    entry<Transpose>("transpose", transpose),
+    entry<Slice>("slice", slice),
+    entry<Concat>("concat", concat),
+    entry<Gather>("gather", gather, refuse_gather),
+};
+
+}  // namespace
+
+std::span<const CpuKernel> shape_kernels() { return kKernels; }
+
+}  // namespace motley::cpu

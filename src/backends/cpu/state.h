@@ -1,0 +1,28 @@
+// A state of the CPU device: bytes it owns (packed, or plain in an aligned block) or a checkpoint's mapping used in place.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "runtime/device.h"
+#include "runtime/host_memory.h"
+
+namespace motley::cpu {
+
+struct CpuState {
+  Type type;
+  std::string layout{kPlainLayout};
+  HostMemory memory = {};              // empty when the mapping is used
+  std::shared_ptr<const void> mapping = {}; // keeps `data` alive then
+  std::byte* data = nullptr;
+  int64_t bytes = 0;
+};
+
+int64_t state_bytes(const Type& type, std::string_view layout);  // Error(usage) for a layout this device does not know
+
+CpuState zeroed_state(const Type& type);
+
+// Reads the source once, in parts, and packs with all threads of the pool.
+CpuState load_state(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source, ThreadPool& pool);
+
+}  // namespace motley::cpu
