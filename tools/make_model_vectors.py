@@ -43,6 +43,7 @@ MIN_ROUTER_GAP = 1e-3  # between the last expert chosen and the first one not ch
 MAX_FLOAT32_ERROR = 4e-5  # a checkpoint that amplifies rounding beyond this says nothing about an implementation
 MIN_EFFECT = 1e-3  # on some logit, of leaving out a part that the family is there to show: 5 times the 2e-4
 MAX_SEEDS = 200
+EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}  # the plain formulas: fused kernels know no float64
 
 
 class InDouble(TorchFunctionMode):
@@ -173,7 +174,7 @@ def load(folder, **changes):
     """In float32 whatever the file holds; `changes` go over the config."""
     config = json.loads((folder / "config.json").read_text()) | changes
     config = transformers.AutoConfig.for_model(**config)
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager").eval()
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float32, **EAGER).eval()
 
 
 def answer(family: Family, folder: Path):
@@ -181,7 +182,7 @@ def answer(family: Family, folder: Path):
     single = load(folder)
     with InDouble():
         torch.set_default_dtype(torch.float64)
-        double = transformers.AutoModelForCausalLM.from_config(copy.deepcopy(single.config), dtype=torch.float64, attn_implementation="eager").eval()
+        double = transformers.AutoModelForCausalLM.from_config(copy.deepcopy(single.config), dtype=torch.float64, **EAGER).eval()
         torch.set_default_dtype(torch.float32)
     double.load_state_dict({name: value.double() for name, value in single.state_dict().items()})
     watch = RouterWatch(double, single.config)

@@ -178,13 +178,13 @@ def neox(**changes):
         "bos_token_id": 0,
         "eos_token_id": 0,
         "hidden_act": "gelu",
-        "hidden_size": 64,
+        "hidden_size": 32,
         "initializer_range": 0.02,
         "intermediate_size": 96,
         "layer_norm_eps": 1e-05,
         "max_position_embeddings": 96,
         "model_type": "gpt_neox",
-        "num_attention_heads": 4,
+        "num_attention_heads": 2,
         "num_hidden_layers": 2,
         "rotary_emb_base": 10000,
         "rotary_pct": 0.25,
@@ -202,7 +202,7 @@ def inverse_frequencies(config):
     return 1.0 / config.rope_parameters["rope_theta"] ** (torch.arange(0, size, 2).float() / size)
 
 
-def causal_mask(dtype):
+def causal_mask(dtype: torch.dtype):
     return lambda config: torch.ones(config.max_position_embeddings, config.max_position_embeddings).tril()[None, None].to(dtype)
 
 
@@ -330,14 +330,16 @@ FAMILIES = [
             attn_logit_softcapping=8.0,
             cache_implementation="hybrid",
             final_logit_softcapping=20.0,
+            num_attention_heads=2,
             num_hidden_layers=3,
+            num_key_value_heads=1,
             query_pre_attn_scalar=6,
             sliding_window=8,
         ),
         norm_mean=gemma2_norm_mean,
         embedding_scale=0.4,
-        gain=1.4,
-        min_distinct=7,
+        gain=1.2,
+        min_distinct=5,
         matters=[
             {"attn_logit_softcapping": None},
             {"final_logit_softcapping": None},
@@ -414,8 +416,9 @@ FAMILIES = [
         ),
         long_prompt=67,
         context=64,
-        embedding_scale=0.4,
-        gain=1.7,
+        embedding_scale=0.35,
+        gain=1.4,
+        min_distinct=7,
         matters=[{"rope_scaling": None, "partial_rotary_factor": 0.75}, {"original_max_position_embeddings": 128}],
     ),
     Family(
@@ -451,7 +454,7 @@ FAMILIES = [
     Family(
         "gpt-neox-serial",
         "attention before feed-forward, all of a head rotated",
-        neox(use_parallel_residual=False, rotary_pct=1.0, hidden_size=32, intermediate_size=128),
+        neox(use_parallel_residual=False, rotary_pct=1.0, intermediate_size=128, num_attention_heads=4),
         matters=[{"use_parallel_residual": True}],
     ),
     Family(
