@@ -1,8 +1,10 @@
 #include "io/file_kind.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "io/byte_source.h"

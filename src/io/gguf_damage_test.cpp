@@ -138,7 +138,7 @@ TEST(GgufDamage, Shapes) {
 }
 
 TEST(GgufDamage, Types) {
-  refused(file_of({{.type = 40}}), {"tensor 'w' has type 40 (byte 45)"});
+  refused(file_of({{.type = 42}}), {"tensor 'w' has type 42 (byte 45)"});
   refused(file_of({{.type = UINT32_MAX}}), {"tensor 'w' has type 4294967295 (byte 45)"});
   refused(file_of({{.dims = {31}, .type = 8}}), {"rows of 31 elements, not a multiple of the 32 that type Q8_0 (byte 45) groups"});
   refused(file_of({{.dims = {128, 2}, .type = 12}}), {"rows of 128 elements, not a multiple of the 256 that type Q4_K"});

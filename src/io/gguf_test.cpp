@@ -87,6 +87,9 @@ TEST(Gguf, WrongTypesNameTheKey) {
   out.set_strings("words", std::vector<std::string_view>{"a", "", "bc"});
   out.set_i32s("kinds", std::vector<int32_t>{-1, 2});
   out.set_f32s("scores", std::vector<float>{1.5f});
+  out.set_bools("flags", {true, false});
+  out.set_u32("gone", 1);
+  out.unset("gone");
   out.commit();
   auto file = GgufFile::open(folder / "m.gguf");
   EXPECT_EQ(file.number("count"), 7.0);
@@ -94,6 +97,8 @@ TEST(Gguf, WrongTypesNameTheKey) {
   EXPECT_EQ(file.strings("words"), (std::vector<std::string_view>{"a", "", "bc"}));
   EXPECT_EQ(file.find_ints("kinds"), (std::vector<int64_t>{-1, 2}));
   EXPECT_EQ(file.find_floats("scores"), std::vector<float>{1.5f});
+  EXPECT_EQ(file.find_bools("flags"), (std::vector<bool>{true, false}));
+  EXPECT_EQ(file.find("gone"), nullptr);
   auto expect = [](const std::string& message, std::string_view part) { EXPECT_NE(message.find(part), message.npos) << message; };
   expect(message_of([&] { file.integer("general.architecture"); }), "metadata 'general.architecture' (byte 56) should be an integer, found string");
   expect(message_of([&] { file.integer("huge"); }), "'huge' (byte 106) should be an integer below 2^63, found uint64");

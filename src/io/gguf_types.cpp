@@ -54,6 +54,8 @@ constexpr std::array kTypes = {
     foreign(37, "IQ4_NL_4_8 (removed from GGUF)", 0, 0, "Q4_0"),
     foreign(38, "IQ4_NL_8_8 (removed from GGUF)", 0, 0, "Q4_0"),
     foreign(39, "MXFP4", 32, 17, "Q4_0"),
+    foreign(40, "NVFP4", 64, 36, "Q4_0"),
+    foreign(41, "Q1_0", 128, 18, "Q2_K"),
 };
 
 }  // namespace

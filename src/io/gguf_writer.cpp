@@ -95,6 +95,12 @@ void GgufWriter::set_f32s(std::string_view key, std::span<const float> values) {
   set(key, std::move(v));
 }
 
+void GgufWriter::set_bools(std::string_view key, const std::vector<bool>& values) {
+  std::string v = array_of(GgufType::boolean, values.size());
+  for (bool b : values) put<uint8_t>(v, b ? 1 : 0);
+  set(key, std::move(v));
+}
+
 void GgufWriter::copy(const GgufFile& from, const GgufEntry& entry) {
   if (entry.key == "general.alignment") return;
   std::string v = entry.type == GgufType::array ? array_of(entry.element, entry.count) : typed(entry.type);
