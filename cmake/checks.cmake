@@ -15,6 +15,7 @@ motley_check(words check_words.sh)
 motley_check(file_length check_file_length.sh)
 motley_check(map check_map.sh)
 motley_check(weak_symbols check_weak_symbols.sh ARGS ${CMAKE_BINARY_DIR})
+motley_check(weak_symbols_are_found check_weak_symbols_test.sh)
 motley_check(packages check_packages.sh)
 
 # Other processors than this one. The release of a program is one file for all x86-64 machines of the last fifteen years.
