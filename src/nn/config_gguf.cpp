@@ -110,6 +110,24 @@ RopeConfig read_rope(const GgufSource& source, const Checkpoint& checkpoint, con
   return rope;
 }
 
+// Where the file says which layers have the window it names, as it says; otherwise all but every full_every-th (0: all).
+std::vector<int64_t> read_windows(const GgufSource& source, const ModelConfig& c, int64_t full_every) {
+  const int64_t window = source.integer("attention.sliding_window", {0, kMaxPositions}, 0);
+  const std::string pattern = "attention.sliding_window_pattern";
+  std::vector<bool> slides;
+  if (source.is_list(pattern)) {
+    slides = source.find_bools(pattern).value_or(std::vector<bool>{});
+    if (static_cast<int64_t>(slides.size()) < c.layers)
+      source.refuse(pattern, fmt::format("a list of {}", slides.size()), fmt::format("one entry for each of the {} layers", c.layers));
+  } else {
+    full_every = source.integer(pattern, {0, kMaxLayers}, full_every);
+    for (int64_t layer = 0; layer < c.layers; ++layer) slides.push_back(full_every == 0 || (layer + 1) % full_every != 0);
+  }
+  std::vector<int64_t> windows;
+  for (int64_t layer = 0; layer < c.layers; ++layer) windows.push_back(slides[static_cast<size_t>(layer)] ? window : 0);
+  return windows;
+}
+
 // 2^32 - 1 stands for "none" in some files.
 std::optional<int64_t> token_id(const GgufSource& source, const char* key) {
   auto id = source.find_int(key);
@@ -140,7 +158,6 @@ void read_common(const GgufSource& source, const Checkpoint& checkpoint, ModelCo
   c.output_bias = source.has_tensor("blk.0.attn_output.bias");
   c.ff_bias = source.has_tensor("blk.0.ffn_down.bias");
   c.attention_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
-  c.windows.assign(static_cast<size_t>(c.layers), 0);
   c.experts = source.integer("expert_count", {0, kMaxExperts}, 0);
   c.experts_used = source.integer("expert_used_count", {0, kMaxExperts}, 0);
   c.rope = read_rope(source, checkpoint, c);
@@ -163,7 +180,8 @@ ModelConfig read_gguf_config(const Checkpoint& checkpoint) {
   c.activation = family.defaults.activation;
   if (family.difference == FormatDifference::rotary_rows) c.pairing = RopePairing::interleaved;
   read_common(source, checkpoint, c);
-  family.read_gguf(source, c);
+  c.windows = read_windows(source, c, family.full_every);
+  if (family.read_gguf) family.read_gguf(source, c);
   check_config(c, source.what());
   return c;
 }

@@ -1,6 +1,6 @@
 #include "nn/families.h"
 
-#include <array>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -79,21 +79,20 @@ std::vector<int64_t> hf_windows(const ConfigSource& source, const ModelConfig& c
   return windows;
 }
 
-std::vector<int64_t> gguf_windows(const ConfigSource& source, const ModelConfig& c, int64_t full_every) {
-  const int64_t window = source.integer("attention.sliding_window", {0, kMaxPositions}, 0);
-  const std::string pattern = "attention.sliding_window_pattern";
-  std::vector<bool> slides;
-  if (source.is_list(pattern)) {
-    slides = source.find_bools(pattern).value_or(std::vector<bool>{});
-    if (static_cast<int64_t>(slides.size()) < c.layers)
-      source.refuse(pattern, fmt::format("a list of {}", slides.size()), fmt::format("one entry for each of the {} layers", c.layers));
-  } else {
-    full_every = source.integer(pattern, {0, kMaxLayers}, full_every);
-    for (int64_t layer = 0; layer < c.layers; ++layer) slides.push_back(full_every == 0 || (layer + 1) % full_every != 0);
-  }
-  std::vector<int64_t> windows;
-  for (int64_t layer = 0; layer < c.layers; ++layer) windows.push_back(slides[static_cast<size_t>(layer)] ? window : 0);
-  return windows;
+bool has_windows(const ModelConfig& c) {
+  return std::any_of(c.windows.begin(), c.windows.end(), [](int64_t w) { return w > 0; });
+}
+bool has_mixed_windows(const ModelConfig& c) {
+  return has_windows(c) && std::any_of(c.windows.begin(), c.windows.end(), [](int64_t w) { return w == 0; });
+}
+
+void hf_write_windows(const ModelConfig& c, bool by_layer, ConfigSink& sink) {
+  const int64_t window = *std::max_element(c.windows.begin(), c.windows.end());
+  sink.set("sliding_window", window > 0 ? ConfigValue(window) : ConfigValue(nullptr));
+  if (!by_layer) return;
+  std::vector<std::string> types;
+  for (int64_t w : c.windows) types.emplace_back(w > 0 ? "sliding_attention" : "full_attention");
+  sink.set("layer_types", types);
 }
 
 }  // namespace motley

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "nn/config.h"
+#include "nn/config_sink.h"
 #include "nn/config_source.h"
 
 namespace motley {
@@ -48,12 +49,17 @@ struct Family {
   std::string_view gguf;                          // general.architecture
   std::string_view weights_prefix;                // of Hugging Face tensor names, which some files leave out
   void (*build)(Builder& b, const ModelConfig& c);
-  // What the common reading does not cover. Called after it.
+  // What the common reading and writing (config_hf.cpp, config_gguf.cpp, convert_config.cpp) do not cover; called after it. The GGUF
+  // ones may be null; their keys are without the architecture in front.
   void (*read_hf)(const ConfigSource& source, ModelConfig& c);
-  void (*read_gguf)(const ConfigSource& source, ModelConfig& c);
+  void (*write_hf)(const ModelConfig& c, ConfigSink& sink);
+  void (*read_gguf)(const ConfigSource& source, ModelConfig& c) = nullptr;
+  void (*write_gguf)(const ModelConfig& c, ConfigSink& sink) = nullptr;
   std::span<const NamePair> names;    // tensors of this family beside the common ones (names.h)
   std::span<const NamePair> aliases;  // keys that this family's config.json spells its own way: {common, own}
   FormatDifference difference = FormatDifference::none;
+  bool layer_norm = false;  // with biases, and as many key-value heads as heads: the families before Llama
+  int64_t full_every = 0;   // of GGUF files with a window: every how many layers one sees everything
   HfDefaults defaults = {};
 };
 
@@ -72,7 +78,9 @@ void build_model(Builder& b, const ModelConfig& config);
 // ---- readings that several families share
 // Windows by layer: where the file lists "layer_types" those called sliding, otherwise those for which `slides(layer)` holds.
 std::vector<int64_t> hf_windows(const ConfigSource& source, const ModelConfig& c, int64_t window, const std::function<bool(int64_t)>& slides);
-// Where GGUF says which layers have the window it names, as it says; otherwise all but every full_every-th (0: all).
-std::vector<int64_t> gguf_windows(const ConfigSource& source, const ModelConfig& c, int64_t full_every);
+bool has_windows(const ModelConfig& c);
+bool has_mixed_windows(const ModelConfig& c);  // in some layers only
+// "sliding_window", and which layers have it where by_layer.
+void hf_write_windows(const ModelConfig& c, bool by_layer, ConfigSink& sink);
 
 }  // namespace motley

@@ -29,7 +29,10 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   if (c.activation == Activation::gelu) c.activation = Activation::gelu_tanh;
 }
 
-void read_gguf(const ConfigSource& source, ModelConfig& c) { c.windows = gguf_windows(source, c, 0); }
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("attention_bias", c.qkv_bias);
+  sink.set("hidden_activation", "gelu_pytorch_tanh");
+}
 
 constexpr std::string_view kTypes[] = {"gemma"};
 constexpr NamePair kNames[] = {{"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"}};
@@ -52,9 +55,29 @@ Value gemma_sandwich_block(Builder& b, const ModelConfig& c, const Rotary& rotar
   return b.add(h, rms_norm(b, c, y, "post_feedforward_layernorm"));
 }
 
-double gemma_gguf_scale(const ConfigSource& source, const ModelConfig& c, int64_t layers_of_largest) {
+double gemma_usual_scale(const ModelConfig& c, int64_t layers_of_largest) {
   double divisor = c.layers == layers_of_largest ? static_cast<double>(c.hidden) / static_cast<double>(c.heads) : static_cast<double>(c.head_dim);
-  return source.number("attention.scale", {1e-9, 1e3}, 1 / std::sqrt(divisor));
+  return 1 / std::sqrt(divisor);
+}
+
+double gemma_gguf_scale(const ConfigSource& source, const ModelConfig& c, int64_t layers_of_largest) {
+  return source.number("attention.scale", {1e-9, 1e3}, gemma_usual_scale(c, layers_of_largest));
+}
+
+void gemma_write_scores(const ModelConfig& c, ConfigSink& sink) {
+  auto cap = [](float value) { return value > 0 ? ConfigValue(static_cast<double>(value)) : ConfigValue(nullptr); };
+  sink.set("attention_bias", c.qkv_bias);
+  sink.set("query_pre_attn_scalar", 1 / (c.attention_scale * c.attention_scale));
+  sink.set("attn_logit_softcapping", cap(c.attention_softcap));
+  sink.set("final_logit_softcapping", cap(c.logit_softcap));
+  hf_write_windows(c, true, sink);
+}
+
+void gemma_write_gguf_scores(const ModelConfig& c, int64_t layers_of_largest, ConfigSink& sink) {
+  const double usual = gemma_usual_scale(c, layers_of_largest);
+  if (std::abs(c.attention_scale / usual - 1) > 1e-6) sink.set("attention.scale", c.attention_scale);
+  sink.set("attn_logit_softcapping", static_cast<double>(c.attention_softcap));
+  sink.set("final_logit_softcapping", static_cast<double>(c.logit_softcap));
 }
 
 const Family kGemma = {.name = "gemma",
@@ -64,7 +87,7 @@ const Family kGemma = {.name = "gemma",
                        .weights_prefix = "model.",
                        .build = build,
                        .read_hf = read_hf,
-                       .read_gguf = read_gguf,
+                       .write_hf = write_hf,
                        .names = kNames,
                        .aliases = {},
                        .difference = FormatDifference::norm_plus_one,

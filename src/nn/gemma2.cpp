@@ -10,6 +10,8 @@
 namespace motley {
 namespace {
 
+constexpr int64_t kLayersOfLargest = 46;
+
 void build(Builder& b, const ModelConfig& c) {
   Rotary rotary(b, c);
   Value h = gemma_embed(b, c);
@@ -29,11 +31,13 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = hf_windows(source, c, window, [](int64_t layer) { return layer % 2 == 0; });
 }
 
+void write_hf(const ModelConfig& c, ConfigSink& sink) { gemma_write_scores(c, sink); }
+void write_gguf(const ModelConfig& c, ConfigSink& sink) { gemma_write_gguf_scores(c, kLayersOfLargest, sink); }
+
 void read_gguf(const ConfigSource& source, ModelConfig& c) {
-  c.attention_scale = gemma_gguf_scale(source, c, 46);
+  c.attention_scale = gemma_gguf_scale(source, c, kLayersOfLargest);
   c.attention_softcap = static_cast<float>(source.number("attn_logit_softcapping", {0, 1e9}, 50));
   c.logit_softcap = static_cast<float>(source.number("final_logit_softcapping", {0, 1e9}, 30));
-  c.windows = gguf_windows(source, c, 2);
 }
 
 constexpr std::string_view kTypes[] = {"gemma2"};
@@ -51,10 +55,13 @@ const Family kGemma2 = {.name = "gemma2",
                         .weights_prefix = "model.",
                         .build = build,
                         .read_hf = read_hf,
+                        .write_hf = write_hf,
                         .read_gguf = read_gguf,
+                        .write_gguf = write_gguf,
                         .names = kNames,
                         .aliases = kAliases,
                         .difference = FormatDifference::norm_plus_one,
+                        .full_every = 2,
                         .defaults = {.activation = Activation::gelu_tanh, .tied = true, .head_dim = 256, .max_positions = 8192}};
 
 }  // namespace motley

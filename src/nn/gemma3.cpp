@@ -11,6 +11,8 @@
 namespace motley {
 namespace {
 
+constexpr int64_t kLayersOfLargest = 62;
+
 void build(Builder& b, const ModelConfig& c) {
   Rotary rotary(b, c);
   Value h = gemma_embed(b, c);
@@ -37,12 +39,21 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = hf_windows(source, c, window, [pattern](int64_t layer) { return (layer + 1) % pattern != 0; });
 }
 
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  gemma_write_scores(c, sink);
+  sink.set("rope_local_base_freq", c.window_rope->theta);
+}
+
+void write_gguf(const ModelConfig& c, ConfigSink& sink) {
+  gemma_write_gguf_scores(c, kLayersOfLargest, sink);
+  sink.set("rope.freq_base_swa", c.window_rope->theta);
+}
+
 void read_gguf(const ConfigSource& source, ModelConfig& c) {
-  c.attention_scale = gemma_gguf_scale(source, c, 62);
+  c.attention_scale = gemma_gguf_scale(source, c, kLayersOfLargest);
   c.attention_softcap = static_cast<float>(source.number("attn_logit_softcapping", {0, 1e9}, 0));
   c.logit_softcap = static_cast<float>(source.number("final_logit_softcapping", {0, 1e9}, 0));
   c.window_rope = local_rope(source.number("rope.freq_base_swa", {1.0001, 1e15}, 10000), c);
-  c.windows = gguf_windows(source, c, 6);
 }
 
 constexpr std::string_view kTypes[] = {"gemma3_text", "gemma3"};
@@ -62,10 +73,13 @@ const Family kGemma3 = {.name = "gemma3",
                         .weights_prefix = "model.",
                         .build = build,
                         .read_hf = read_hf,
+                        .write_hf = write_hf,
                         .read_gguf = read_gguf,
+                        .write_gguf = write_gguf,
                         .names = kNames,
                         .aliases = kAliases,
                         .difference = FormatDifference::norm_plus_one,
+                        .full_every = 6,
                         // The text_config of the larger models leaves out what transformers assumes.
                         .defaults = {.theta = 1e6,
                                      .activation = Activation::gelu_tanh,

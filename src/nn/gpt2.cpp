@@ -40,10 +40,9 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   if (!source.flag("scale_attn_weights", true)) c.attention_scale = 1;
 }
 
-void read_gguf(const ConfigSource&, ModelConfig& c) {
-  c.activation = Activation::gelu_tanh;
-  c.rope.dims = 0;
-}
+void write_hf(const ModelConfig& c, ConfigSink& sink) { sink.set("scale_attn_weights", c.attention_scale != 1); }
+
+void read_gguf(const ConfigSource&, ModelConfig& c) { c.rope.dims = 0; }
 
 constexpr std::string_view kTypes[] = {"gpt2"};
 constexpr NamePair kNames[] = {{"transformer.wte", "token_embd"},
@@ -72,10 +71,12 @@ const Family kGpt2 = {.name = "gpt2",
                       .weights_prefix = "transformer.",
                       .build = build,
                       .read_hf = read_hf,
+                      .write_hf = write_hf,
                       .read_gguf = read_gguf,
                       .names = kNames,
                       .aliases = kAliases,
                       .difference = FormatDifference::transposed,
+                      .layer_norm = true,
                       .defaults = {.norm_eps = 1e-5,
                                    .partial_rotary = 0,
                                    .activation = Activation::gelu_tanh,

@@ -43,10 +43,14 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.parallel_residual = source.flag("use_parallel_residual", true);
 }
 
-void read_gguf(const ConfigSource& source, ModelConfig& c) {
-  c.activation = Activation::gelu;
-  c.parallel_residual = source.flag("use_parallel_residual", true);
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("attention_bias", c.qkv_bias);
+  sink.set("use_parallel_residual", c.parallel_residual);
 }
+
+void write_gguf(const ModelConfig& c, ConfigSink& sink) { sink.set("use_parallel_residual", c.parallel_residual); }
+
+void read_gguf(const ConfigSource& source, ModelConfig& c) { c.parallel_residual = source.flag("use_parallel_residual", true); }
 
 constexpr std::string_view kTypes[] = {"gpt_neox"};
 constexpr NamePair kNames[] = {{"gpt_neox.embed_in", "token_embd"},
@@ -69,10 +73,13 @@ const Family kGptNeoX = {.name = "gpt-neox",
                          .weights_prefix = "gpt_neox.",
                          .build = build,
                          .read_hf = read_hf,
+                         .write_hf = write_hf,
                          .read_gguf = read_gguf,
+                         .write_gguf = write_gguf,
                          .names = kNames,
                          .aliases = kAliases,
                          .difference = FormatDifference::qkv_by_head,
+                         .layer_norm = true,
                          .defaults = {.norm_eps = 1e-5,
                                       .partial_rotary = 0.25,
                                       .activation = Activation::gelu,

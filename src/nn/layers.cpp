@@ -10,6 +10,12 @@ namespace {
 
 std::string weight_of(std::string_view name) { return fmt::format("{}.weight", name); }
 
+// Products and norms read weights of any type; an addition wants both sides alike.
+Value bias(Builder& b, int64_t size) {
+  Value v = b.weight("bias", {size});
+  return b.type(v).dtype == Dtype::f32 ? v : b.emit(Cast{Dtype::f32}, {v});
+}
+
 }  // namespace
 
 std::string block_name(std::string_view prefix, int64_t layer) { return fmt::format("{}.{}", prefix, layer); }
@@ -18,11 +24,11 @@ Value embed(Builder& b, const ModelConfig& c, std::string_view table) {
   return b.gather(b.weight(weight_of(table), {c.vocab, c.hidden}), b.tokens());
 }
 
-Value linear(Builder& b, const ModelConfig& c, Value x, std::string_view name, int64_t in, int64_t out, bool bias) {
+Value linear(Builder& b, const ModelConfig& c, Value x, std::string_view name, int64_t in, int64_t out, bool has_bias) {
   Value w = b.weight(weight_of(name), c.input_first ? Shape{in, out} : Shape{out, in});
   auto scope = b.scope(name);
   Value y = b.matmul(x, w, !c.input_first);
-  return bias ? b.add(y, b.weight("bias", {out})) : y;
+  return has_bias ? b.add(y, bias(b, out)) : y;
 }
 
 Value rms_norm(Builder& b, const ModelConfig& c, Value x, std::string_view name) {

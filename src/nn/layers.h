@@ -24,7 +24,7 @@ std::string block_name(std::string_view prefix, int64_t layer);
 Value embed(Builder& b, const ModelConfig& c, std::string_view table = "model.embed_tokens");  // [T, E]
 
 // x w' (+ bias), with weight [out, in] as most checkpoints store it or [in, out] where the config says so.
-Value linear(Builder& b, const ModelConfig& c, Value x, std::string_view name, int64_t in, int64_t out, bool bias);
+Value linear(Builder& b, const ModelConfig& c, Value x, std::string_view name, int64_t in, int64_t out, bool has_bias);
 
 Value rms_norm(Builder& b, const ModelConfig& c, Value x, std::string_view name);    // over the last axis
 Value layer_norm(Builder& b, const ModelConfig& c, Value x, std::string_view name);  // with its bias

@@ -20,13 +20,23 @@ void build(Builder& b, const ModelConfig& c) {
 
 void read_llama(const ConfigSource& source, ModelConfig& c) { c.ff_bias = source.flag("mlp_bias", false); }
 
+void write_llama(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("attention_bias", c.qkv_bias);
+  sink.set("mlp_bias", c.ff_bias);
+}
+
 void read_mistral(const ConfigSource& source, ModelConfig& c) {
   // Version 0.1 names its window, later ones write null: transformers takes a missing key for 4096.
   int64_t window = source.is_null("sliding_window") ? 0 : source.integer("sliding_window", {1, kMaxPositions}, 4096);
   c.windows = hf_windows(source, c, window, [](int64_t) { return true; });
 }
 
-void read_gguf(const ConfigSource& source, ModelConfig& c) { c.windows = gguf_windows(source, c, 0); }
+void write_mistral(const ModelConfig& c, ConfigSink& sink) { hf_write_windows(c, has_mixed_windows(c), sink); }
+
+// Both are "llama" there.
+void read_gguf(const ConfigSource&, ModelConfig& c) {
+  if (has_windows(c)) c.family = kMistral.name;
+}
 
 constexpr std::string_view kLlamaTypes[] = {"llama"}, kMistralTypes[] = {"mistral"};
 constexpr NamePair kNames[] = {{"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"}};
@@ -40,6 +50,7 @@ const Family kLlama = {.name = "llama",
                        .weights_prefix = "model.",
                        .build = build,
                        .read_hf = read_llama,
+                       .write_hf = write_llama,
                        .read_gguf = read_gguf,
                        .names = kNames,
                        .aliases = {},
@@ -53,6 +64,7 @@ const Family kMistral = {.name = "mistral",
                          .weights_prefix = "model.",
                          .build = build,
                          .read_hf = read_mistral,
+                         .write_hf = write_mistral,
                          .read_gguf = read_gguf,
                          .names = kNames,
                          .aliases = {},

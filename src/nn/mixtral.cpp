@@ -31,10 +31,15 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = hf_windows(source, c, source.integer("sliding_window", {1, kMaxPositions}, 0), [](int64_t) { return true; });
 }
 
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("num_local_experts", c.experts);
+  sink.set("num_experts_per_tok", c.experts_used);
+  hf_write_windows(c, has_mixed_windows(c), sink);
+}
+
 void read_gguf(const ConfigSource& source, ModelConfig& c) {
   c.expert_ff = source.integer("expert_feed_forward_length", {1, kMaxWidth}, c.ff);
   c.expert_layers.assign(static_cast<size_t>(c.layers), true);
-  c.windows = gguf_windows(source, c, 0);
 }
 
 constexpr std::string_view kTypes[] = {"mixtral"};
@@ -53,6 +58,7 @@ const Family kMixtral = {.name = "mixtral",
                          .weights_prefix = "model.",
                          .build = build,
                          .read_hf = read_hf,
+                         .write_hf = write_hf,
                          .read_gguf = read_gguf,
                          .names = kNames,
                          .aliases = {},

@@ -40,7 +40,11 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = hf_windows(source, c, source.integer("sliding_window", {1, kMaxPositions}, 0), [](int64_t) { return true; });
 }
 
-void read_gguf(const ConfigSource& source, ModelConfig& c) { c.windows = gguf_windows(source, c, 0); }
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  // Required here even where nothing is stretched.
+  sink.set("original_max_position_embeddings", c.rope.scaling == RopeScaling::none ? c.max_positions : c.rope.original_positions);
+  hf_write_windows(c, has_mixed_windows(c), sink);
+}
 
 constexpr std::string_view kTypes[] = {"phi3"};
 constexpr NamePair kNames[] = {{"model.layers.{}.self_attn.qkv_proj", "blk.{}.attn_qkv"},
@@ -56,7 +60,7 @@ const Family kPhi3 = {.name = "phi3",
                       .weights_prefix = "model.",
                       .build = build,
                       .read_hf = read_hf,
-                      .read_gguf = read_gguf,
+                      .write_hf = write_hf,
                       .names = kNames,
                       .aliases = {},
                       .difference = FormatDifference::none,

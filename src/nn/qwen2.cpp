@@ -25,7 +25,7 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = qwen_windows(source, c);
 }
 
-void read_gguf(const ConfigSource& source, ModelConfig& c) { c.windows = gguf_windows(source, c, 0); }
+void write_hf(const ModelConfig& c, ConfigSink& sink) { qwen_write_windows(c, sink); }
 
 constexpr std::string_view kTypes[] = {"qwen2"};
 constexpr NamePair kNames[] = {{"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"}};
@@ -42,6 +42,11 @@ std::vector<int64_t> qwen_windows(const ConfigSource& source, const ModelConfig&
   return hf_windows(source, c, qwen_window(source), [first](int64_t layer) { return layer >= first; });
 }
 
+void qwen_write_windows(const ModelConfig& c, ConfigSink& sink) {
+  hf_write_windows(c, true, sink);
+  sink.set("use_sliding_window", has_windows(c));
+}
+
 const Family kQwen2 = {.name = "qwen2",
                        .model_types = kTypes,
                        .architecture = "Qwen2ForCausalLM",
@@ -49,7 +54,7 @@ const Family kQwen2 = {.name = "qwen2",
                        .weights_prefix = "model.",
                        .build = build,
                        .read_hf = read_hf,
-                       .read_gguf = read_gguf,
+                       .write_hf = write_hf,
                        .names = kNames,
                        .aliases = {},
                        .difference = FormatDifference::none,

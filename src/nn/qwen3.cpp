@@ -20,7 +20,10 @@ void build(Builder& b, const ModelConfig& c) {
 }
 
 void read_hf(const ConfigSource& source, ModelConfig& c) { c.windows = qwen_windows(source, c); }
-void read_gguf(const ConfigSource& source, ModelConfig& c) { c.windows = gguf_windows(source, c, 0); }
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("attention_bias", c.qkv_bias);
+  qwen_write_windows(c, sink);
+}
 
 constexpr std::string_view kTypes[] = {"qwen3"};
 constexpr NamePair kNames[] = {{"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
@@ -36,7 +39,7 @@ const Family kQwen3 = {.name = "qwen3",
                        .weights_prefix = "model.",
                        .build = build,
                        .read_hf = read_hf,
-                       .read_gguf = read_gguf,
+                       .write_hf = write_hf,
                        .names = kNames,
                        .aliases = {},
                        .difference = FormatDifference::none,

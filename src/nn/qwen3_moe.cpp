@@ -41,11 +41,26 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
   c.windows = hf_windows(source, c, qwen_window(source), [](int64_t) { return true; });
 }
 
+void write_hf(const ModelConfig& c, ConfigSink& sink) {
+  sink.set("attention_bias", c.qkv_bias);
+  sink.set("num_experts", c.experts);
+  sink.set("num_experts_per_tok", c.experts_used);
+  sink.set("moe_intermediate_size", c.expert_ff);
+  sink.set("norm_topk_prob", c.normalise_experts);
+  sink.set("decoder_sparse_step", int64_t{1});
+  std::vector<int64_t> dense;
+  for (int64_t layer = 0; layer < c.layers; ++layer)
+    if (!c.has_experts(layer)) dense.push_back(layer);
+  sink.set("mlp_only_layers", dense);
+  qwen_write_windows(c, sink);
+}
+
+void write_gguf(const ModelConfig& c, ConfigSink& sink) { sink.set("expert_weights_norm", c.normalise_experts); }
+
 void read_gguf(const ConfigSource& source, ModelConfig& c) {
   c.expert_ff = source.integer("expert_feed_forward_length", {1, kMaxWidth});
   c.normalise_experts = source.flag("expert_weights_norm", true);
   for (int64_t layer = 0; layer < c.layers; ++layer) c.expert_layers.push_back(source.has_tensor(block_name("blk", layer) + ".ffn_gate_inp.weight"));
-  c.windows = gguf_windows(source, c, 0);
 }
 
 constexpr std::string_view kTypes[] = {"qwen3_moe"};
@@ -54,6 +69,7 @@ constexpr NamePair kNames[] = {
     {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},   {"model.layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
     {"model.layers.{}.mlp.experts.gate_proj", "blk.{}.ffn_gate_exps"}, {"model.layers.{}.mlp.experts.up_proj", "blk.{}.ffn_up_exps"},
     {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps"}};
+constexpr NamePair kAliases[] = {{"num_experts", "num_local_experts"}};  // so called by transformers 5
 
 }  // namespace
 
@@ -64,9 +80,11 @@ const Family kQwen3Moe = {.name = "qwen3-moe",
                           .weights_prefix = "model.",
                           .build = build,
                           .read_hf = read_hf,
+                          .write_hf = write_hf,
                           .read_gguf = read_gguf,
+                          .write_gguf = write_gguf,
                           .names = kNames,
-                          .aliases = {},
+                          .aliases = kAliases,
                           .difference = FormatDifference::none,
                           .defaults = {.max_positions = 32768}};
 

@@ -1,68 +1,24 @@
-// Every family computes what the transformers package computes: tests/data/models holds tiny random checkpoints with logits and greedy
-// tokens made by it in double precision (tools/make_model_vectors.py).
+// Every family computes what the transformers package computes.
 #include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
 
 #include "base/file.h"
 #include "io/json.h"
-#include "io/safetensors.h"
-#include "reference_model.h"
+#include "model_vectors.h"
+#include "nn/config.h"
 
 namespace motley {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kModels = fs::path(MOTLEY_SOURCE_DIR) / "tests" / "data" / "models";
-
-std::vector<std::string> model_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(kModels))
-    if (fs::exists(entry.path() / "reference.json")) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 class Families : public testing::TestWithParam<std::string> {};
 
-TEST_P(Families, LogitsAndGreedyTokensAreThoseOfTransformers) {
-  const fs::path folder = kModels / GetParam();
-  const Json reference = parse_json(read_file(folder / "reference.json", 1 << 20), "reference.json");
-  const SafetensorsFile expected = SafetensorsFile::open(folder / "reference.safetensors");
-  for (const Json& sequence : reference["sequences"]) {
-    ReferenceModel model(folder, sequence["context"]);
-    std::vector<std::vector<double>> logits;
-    const auto prompt = sequence["prompt"].get<std::vector<int32_t>>();
-    const auto tokens = sequence["greedy"].get<std::vector<int32_t>>();
-    EXPECT_EQ(greedy(model, prompt, tokens.size(), logits), tokens) << "prompt of " << prompt.size();
-
-    const Tensor wanted = expected.load(sequence["logits"]["tensor"].get<std::string>());
-    const size_t first = sequence["logits"]["first_position"], vocab = static_cast<size_t>(wanted.dim(1));
-    const auto values = wanted.data<float>();
-    double off = 0;
-    for (size_t row = 0; row < static_cast<size_t>(wanted.dim(0)); ++row)
-      for (size_t i = 0; i < vocab; ++i) off = std::max(off, std::abs(logits.at(first + row).at(i) - values[row * vocab + i]));
-    // The interpreter computes in double, so what is left is the rounding of stored floats: far below the 2e-4 that kernels may be off.
-    EXPECT_LE(off, 2e-5) << "prompt of " << prompt.size();
-  }
-}
+TEST_P(Families, LogitsAndGreedyTokensAreThoseOfTransformers) { expect_reference(GetParam(), kModels / GetParam()); }
 
 TEST_P(Families, BothWaysToWriteTheConfigMeanTheSame) {
-  const fs::path folder = kModels / GetParam();
-  auto read = [&](const char* name) { return read_config(parse_json(read_file(folder / name, 1 << 20), name), name); };
+  auto read = [&](const char* name) { return read_config(parse_json(read_file(kModels / GetParam() / name, 1 << 20), name), name); };
   EXPECT_EQ(read("config.json"), read("config.v5.json"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(model_names()), [](const auto& test) {
-  std::string name = test.param;
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(model_names()), test_name);
 
 }  // namespace
 }  // namespace motley
