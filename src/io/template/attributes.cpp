@@ -200,8 +200,9 @@ Value Render::slice(const Value& object, const std::optional<Value>& start, cons
   auto* range = as<Range>(object, ObjectKind::range);
   bool sequence = object.is_text() || object.is(Kind::list) || range;
   auto bad = [](const std::optional<Value>& v) { return v && !v->is_none() && !v->is_integral(); };
-  // Python raises a TypeError here, which Jinja turns into undefined.
-  if (!sequence || bad(start) || bad(stop) || bad(step)) return heap.undefined(fmt::format("{} has no such slice", described(object)));
+  if (object.is(Kind::dict)) type_error("unhashable type: 'slice'");
+  if (!sequence) type_error(fmt::format("'{}' object is not subscriptable", type_name(object)));
+  if (bad(start) || bad(stop) || bad(step)) type_error("slice indices must be integers or None or have an __index__ method");
   int64_t stride = step && !step->is_none() ? step->integer() : 1;
   if (stride == 0) value_error("slice step cannot be zero");
   int64_t length = *length_of(object);

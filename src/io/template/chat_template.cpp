@@ -107,25 +107,36 @@ std::string ChatTemplate::render(const Json& messages, const ChatOptions& option
 
 std::string ChatTemplate::run(const Json& messages, const ChatOptions& options, const TemplateLimits& limits) const {
   int line = 0;
-  try {
+  auto attempt = [&](bool absent_as_none) {
     jinja::Render render(*syntax_, limits, {.now = options.now});
-    auto set = [&](const char* name, jinja::Value v) { render.set(name, std::move(v)); };
-    set("messages", from_json(render.heap, messages));
-    set("tools", options.tools ? from_json(render.heap, *options.tools) : jinja::Value());
-    set("documents", options.documents ? from_json(render.heap, *options.documents) : jinja::Value());
-    set("add_generation_prompt", jinja::Value(options.add_generation_prompt));
-    if (options.bos_token) set("bos_token", render.text(*options.bos_token));
-    if (options.eos_token) set("eos_token", render.text(*options.eos_token));
-    if (options.variables) {
-      if (!options.variables->is_object()) fail(ErrorKind::usage, "chat template", "variables: expected an object, got {}", options.variables->type_name());
+    auto optional = [&](const char* name, const Json* json) {
+      if (json || absent_as_none) render.set(name, json ? from_json(render.heap, *json) : jinja::Value());
+    };
+    render.set("messages", from_json(render.heap, messages));
+    optional("tools", options.tools);
+    optional("documents", options.documents);
+    render.set("add_generation_prompt", jinja::Value(options.add_generation_prompt));
+    if (options.bos_token) render.set("bos_token", render.text(*options.bos_token));
+    if (options.eos_token) render.set("eos_token", render.text(*options.eos_token));
+    if (options.variables)
       for (auto& [key, value] : options.variables->items()) render.set(key, from_json(render.heap, value));
-    }
-    struct Line {
+    struct Remember {
       const jinja::Render& render;
       int& line;
-      ~Line() { line = render.line(); }
+      ~Remember() { line = render.line(); }
     } remember{render, line};
     return render.run();
+  };
+  if (options.variables && !options.variables->is_object()) fail(ErrorKind::usage, "chat template", "variables: expected an object, got {}", options.variables->type_name());
+  try {
+    try {
+      return attempt(true);
+    } catch (const jinja::Fault& fault) {
+      // apply_chat_template passes None for tools that are not there. Templates that were only ever given tools loop over them unasked, which
+      // None does not allow; to these they are shown as undefined, which is empty.
+      if (fault.type != "TypeError" || (options.tools && options.documents)) throw;
+    }
+    return attempt(false);
   } catch (const jinja::Fault& fault) {
     refuse(fault, line);
   }

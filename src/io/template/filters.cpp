@@ -6,7 +6,8 @@
 namespace motley::jinja {
 namespace {
 
-// Sorted, for the binary search below. `random` and `urlize` are left out: prompts are reproducible and not HTML.
+// Sorted, for the binary search below. `random`, `urlize` and `pprint` are left out: prompts are
+// reproducible, not HTML, and not for debugging.
 constexpr Filter kFilters[] = {{"abs", filters::absolute},
                                {"attr", filters::attr},
                                {"batch", filters::batch},
@@ -35,7 +36,6 @@ constexpr Filter kFilters[] = {{"abs", filters::absolute},
                                {"map", filters::map},
                                {"max", filters::maximum},
                                {"min", filters::minimum},
-                               {"pprint", filters::pprint},
                                {"reject", filters::reject},
                                {"rejectattr", filters::rejectattr},
                                {"replace", filters::replace},

@@ -315,11 +315,4 @@ Value tojson(Render& r, const Value& input, Args& args) {
   return r.text(to_json(r.heap, input, style));
 }
 
-Value pprint(Render& r, const Value& input, Args& args) {
-  Bound(args, "pprint", {});
-  std::string one_line = r.repr(input);
-  if (count_code_points(one_line) > 80) throw Fault("NotSupported", "pprint of values longer than a line: use tojson(indent=...)");
-  return r.text(std::move(one_line));
-}
-
 }  // namespace motley::jinja::filters

@@ -126,6 +126,13 @@ std::string format_text(Render& r, std::string_view text, const Spec& s) {
   return pad_text(r, front + cut, length + left, s.width, '<', s.fill);
 }
 
+std::string character(int64_t c) {
+  if (c < 0 || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) throw Fault("OverflowError", "%c arg not in range(0x110000)");
+  std::string one;
+  append_utf8(one, static_cast<char32_t>(c));
+  return one;
+}
+
 int read_number(std::string_view s, size_t& i, int64_t limit, const char* what) {
   int64_t n = 0;
   while (i < s.size() && s[i] >= '0' && s[i] <= '9') {
@@ -193,10 +200,7 @@ std::string format_value(Render& r, const Value& v, std::string_view spec_text) 
   }
   if (s.precision >= 0) value_error("Precision not allowed in integer format specifier");
   if (s.type == 'c') {
-    if (v.integer() < 0 || v.integer() > 0x10FFFF || (v.integer() >= 0xD800 && v.integer() < 0xE000)) throw Fault("OverflowError", "%c arg not in range(0x110000)");
-    std::string one;
-    append_utf8(one, static_cast<char32_t>(v.integer()));
-    return format_text(r, one, s);
+    return format_text(r, character(v.integer()), s);
   }
   if (s.type && std::string_view("bdoxXn").find(s.type) == std::string_view::npos) unknown();
   return format_integer(r, v.integer(), s);
@@ -282,7 +286,7 @@ class BraceFormatter {
 
   Value lookup(std::string_view name) {
     size_t end = name.find_first_of(".[");
-    Value v = argument(name.substr(0, end));
+    Value v = argument(name.substr(0, end), end == name.npos);
     while (end != name.npos && end < name.size()) {
       r_.heap.step();
       if (name[end] == '.') {
@@ -305,9 +309,10 @@ class BraceFormatter {
     return v;
   }
 
-  Value argument(std::string_view name) {
+  // alone: the field is nothing but this name; only then does an empty one stand for the next argument.
+  Value argument(std::string_view name, bool alone) {
     bool digits = !name.empty() && name.find_first_not_of("0123456789") == name.npos;
-    if (!name.empty() && !digits) {
+    if (!digits && !(alone && name.empty())) {
       for (auto& [key, value] : args_.named) {
         r_.heap.step();
         if (key == name) return value;
@@ -315,9 +320,9 @@ class BraceFormatter {
       throw Fault("KeyError", fmt::format("'{}'", name));
     }
     bool automatic = name.empty();
-    if ((automatic && numbered_ == 1) || (digits && numbered_ == 2))
+    if (alone && ((automatic && numbered_ == 1) || (digits && numbered_ == 2)))
       value_error(automatic ? "cannot switch from manual field specification to automatic field numbering" : "cannot switch from automatic field numbering to manual field specification");
-    numbered_ = automatic ? 2 : 1;
+    if (alone) numbered_ = automatic ? 2 : 1;
     auto index = automatic ? static_cast<int64_t>(next_++) : parse_int(name).value_or(INT64_MAX);
     if (index >= static_cast<int64_t>(args_.positional.size())) throw Fault("IndexError", fmt::format("Replacement index {} out of range for positional args tuple", index));
     return args_.positional[static_cast<size_t>(index)];
@@ -435,13 +440,8 @@ Value format_percent(Render& r, const Value& pattern, const Value& values) {
       }
       case 'c': {
         if (v.is_text() && v.text().length != 1) type_error("%c requires int or char");
-        text = v.is_text() ? format_text(r, view(v), spec) : (spec.type = 'c', spec.precision = -1, format_text(r, [&] {
-                                                                std::string one;
-                                                                int64_t c = percent_integer(v, 'c');
-                                                                if (c < 0 || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) throw Fault("OverflowError", "%c arg not in range(0x110000)");
-                                                                append_utf8(one, static_cast<char32_t>(c));
-                                                                return one;
-                                                              }(), spec));
+        spec.precision = -1;
+        text = format_text(r, v.is_text() ? v.text().bytes : character(percent_integer(v, 'c')), spec);
         break;
       }
       case 'd':

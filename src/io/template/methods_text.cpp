@@ -176,7 +176,7 @@ std::vector<std::string_view> split_space(std::string_view s, int64_t limit) {
   size_t at = next_space(s, 0, false);
   while (at < s.size()) {
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      parts.push_back(strip_text(s.substr(at), std::nullopt, 1));
+      parts.push_back(s.substr(at));
       break;
     }
     size_t end = next_space(s, at, true);

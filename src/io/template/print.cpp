@@ -21,7 +21,7 @@ void separate(std::string& out, bool& first) {
 void print_object(Heap& heap, Object& o, std::string& out) {
   switch (o.kind) {
     case ObjectKind::name_space: {
-      out += "<TemplateNamespace {";
+      out += "<Namespace {";
       bool first = true;
       for (auto& [name, value] : static_cast<Namespace&>(o).attributes) {
         separate(out, first);
