@@ -56,5 +56,12 @@ TEST(Text, CompletePrefixHoldsBackHalfACharacter) {
   EXPECT_EQ(complete_utf8_prefix(""), 0u);
 }
 
+TEST(Text, PrintableIsSafeToShow) {
+  EXPECT_EQ(printable("gr\u00fc\u00df 'x'"), "gr\u00fc\u00df 'x'");
+  EXPECT_EQ(printable("a\n\x1b[31m\xff\xc2\x80"), "a\\x0a\\x1b[31m\\xff\\xc2\\x80");
+  EXPECT_EQ(printable("abcdef", 3), "abc...");
+  EXPECT_EQ(printable("abc", 3), "abc");
+}
+
 }  // namespace
 }  // namespace motley
