@@ -1,0 +1,29 @@
+// What SentencePiece vocabularies have in common, whether they come from tokenizer.model, from a GGUF file or from llama2.c: from the
+// pieces and a few flags to a pipeline.
+//
+//   SentencePieceParts parts;
+//   parts.vocabulary = ...; parts.unigram = false;
+//   auto pipeline = make_sentencepiece(std::move(parts));
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/tokenizer/pipeline.h"
+
+namespace motley::tok {
+
+struct SentencePieceParts {
+  std::string name;  // of the file, for messages
+  std::vector<Token> vocabulary;
+  std::vector<AddedToken> added;  // in addition to the control and user-defined pieces
+  SpecialIds special;
+  bool unigram = false, byte_fallback = false;
+  bool add_dummy_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true, whitespace_as_suffix = false;
+  bool add_bos = false, add_eos = false;
+  std::string charsmap;  // empty for none
+};
+
+std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts);
+
+}  // namespace motley::tok
