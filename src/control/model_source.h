@@ -8,6 +8,7 @@
 #include "io/checkpoint.h"
 #include "nn/config.h"
 #include "ops/builder.h"
+#include "quant/recipe.h"
 
 namespace motley {
 
@@ -15,7 +16,8 @@ struct ModelSource {
   std::string name;  // for messages: a path, or the name of a shape
   ModelConfig config;
   WeightTypes types;
-  std::function<Tensor(const std::string& state)> load;                         // plain layout; may borrow a mapping
+  bool mapped = false;  // load() borrows a file's mapping, whose pages may vanish: bytes to keep are copied with read()
+  std::function<Tensor(const std::string& state)> load;                         // plain layout
   std::function<void(const std::string& state, std::span<std::byte> to)> read;  // the same bytes, copied
   std::function<void(const std::string& state)> drop;                           // its source pages are no longer needed
 };
@@ -24,8 +26,10 @@ struct ModelSource {
 // choose their rotary factors by it.
 ModelSource model_from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint, int64_t context = 0);
 
-// A model of the given shape with random weights in `type` (norms and biases in f32), the same for the same seed. Blocks of a quantised
-// type are drawn directly, since quantising a billion numbers would take longer than measuring.
-ModelSource random_model(const std::string& name, const ModelConfig& config, Dtype type, uint64_t seed);
+// A model of the given shape with random weights, stored as the recipe says; the same for the same seed.
+ModelSource random_model(const std::string& name, const ModelConfig& config, const Recipe& recipe, uint64_t seed);
+
+// The layer a state belongs to by its name; -1 for those outside the layers.
+int64_t layer_of(const std::string& state);
 
 }  // namespace motley

@@ -46,7 +46,7 @@ Graph build_graph(const ModelSource& source, const Plan& plan) {
 
 ModelDemand demand_of(const ModelSource& source) {
   Plan any;
-  any.context = any.page_tokens, any.pages = 1, any.batch_tokens = 1, any.kv_type = Dtype::f32;
+  any.context = std::min(any.page_tokens, source.config.max_positions), any.pages = 1, any.batch_tokens = 1, any.kv_type = Dtype::f32;
   Graph graph = build_graph(source, any);
   ModelDemand demand{.max_positions = source.config.max_positions, .vocab = source.config.vocab, .hidden = source.config.hidden, .layers = source.config.layers};
   for (const Node& n : graph.nodes) {
@@ -76,19 +76,19 @@ Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<De
       device_->create(s.name, s.type);
       continue;
     }
-    Tensor borrowed = source.load(s.name);
+    Tensor weight = source.load(s.name);
     std::vector<std::byte> copy;
     WeightSource bytes;
-    bytes.mapped = borrowed.bytes();
-    bytes.owner = std::make_shared<Tensor>(borrowed);
+    bytes.mapped = weight.bytes();
+    bytes.owner = std::make_shared<Tensor>(weight);
     bytes.read = [&](uint64_t offset, std::span<std::byte> to) {
-      // Through read(), so that a file cut short by somebody else is an error and not a signal.
-      if (copy.empty()) {
-        copy.resize(static_cast<size_t>(max_bytes(s.type)));
+      check(offset + to.size() <= weight.size_bytes(), "a device reads within the weight");
+      // A mapped file goes through read(), so that one cut short by somebody else is an error and not a signal.
+      if (source.mapped && copy.empty()) {
+        copy.resize(weight.size_bytes());
         source.read(s.name, copy);
       }
-      check(offset + to.size() <= copy.size(), "a device reads within the weight");
-      std::copy_n(copy.begin() + static_cast<std::ptrdiff_t>(offset), to.size(), to.begin());
+      std::copy_n((source.mapped ? copy.data() : weight.bytes()) + offset, to.size(), to.data());
     };
     device_->upload(s.name, s.type, s.layout, bytes);
     source.drop(s.name);

@@ -53,7 +53,7 @@ void Scheduler::admit() {
   while (!waiting_.empty() && static_cast<int64_t>(running_.size()) < runner_.limits().sequences) {
     Sequence& s = waiting_.front();
     int64_t page = pages_.page_tokens();
-    if (!s.request.prompt_logits) s.pages = pages_.match(s.request.prompt);
+    if (!s.request.on_logits) s.pages = pages_.match(s.request.prompt);
     auto reused = static_cast<int64_t>(s.pages.size());
     int64_t needed = (s.end + page - 1) / page - reused;
     if (needed > pages_.available()) {
@@ -93,7 +93,7 @@ std::vector<Event> Scheduler::step() {
   auto add = [&](size_t index, int64_t count) {
     Sequence& s = running_[index];
     auto row = static_cast<int32_t>(parts.size());
-    bool every = static_cast<bool>(s.request.prompt_logits) && s.in_prompt();
+    bool every = static_cast<bool>(s.request.on_logits);
     bool last = s.computed + count == static_cast<int64_t>(s.tokens.size());
     Part part{index, count, static_cast<int64_t>(in.rows.size()), 0};
     for (int64_t i = 0; i < count; ++i) {
@@ -116,7 +116,7 @@ std::vector<Event> Scheduler::step() {
     Sequence& s = running_[i];
     if (!s.in_prompt() || tokens_left() <= 0 || rows_left() <= 0) continue;
     int64_t count = std::min(tokens_left(), static_cast<int64_t>(s.tokens.size()) - s.computed);
-    if (s.request.prompt_logits) count = std::min(count, rows_left());
+    if (s.request.on_logits) count = std::min(count, rows_left());
     add(i, count);
     any_prompt = true;
     totals_.prompt_tokens += count;
@@ -134,8 +134,8 @@ std::vector<Event> Scheduler::step() {
   std::vector<char> done(running_.size(), 0);
   for (const Part& part : parts) {
     Sequence& s = running_[part.sequence];
-    if (s.request.prompt_logits && s.in_prompt())
-      for (int64_t r = 0; r < part.rows; ++r) s.request.prompt_logits(s.computed + r, row(part.first_row + r));
+    if (s.request.on_logits)
+      for (int64_t r = 0; r < part.rows; ++r) s.request.on_logits(s.computed + r, row(part.first_row + r));
     int64_t from = s.computed;
     s.computed += part.count;
     publish_full_pages(s, from);

@@ -26,8 +26,8 @@ struct Request {
   int64_t max_tokens = -1;      // generated at most; -1: as many as the context holds
   SamplerOptions sampling;
   std::vector<int32_t> stop_tokens;  // generation ends with any of these, which is reported as the last token
-  // When set, called with the logits that follow each prompt position, in order (prefix reuse is off then).
-  std::function<void(int64_t position, std::span<const float> logits)> prompt_logits;
+  // When set, called with the logits of each computed position in order: the prompt's, then the generated tokens' (no prefix is reused then).
+  std::function<void(int64_t position, std::span<const float> logits)> on_logits;
 };
 
 enum class FinishReason : uint8_t { none, stop, length, cancelled };

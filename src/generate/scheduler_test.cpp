@@ -44,7 +44,7 @@ class HashModel : public StepRunner {
 constexpr StepLimits kLimits{.tokens = 8, .sequences = 3, .rows = 3, .pages = 24, .page_tokens = 4, .blocks = 8, .vocab = 97};
 
 Request greedy(std::vector<int32_t> prompt, int64_t max_tokens) {
-  return {.prompt = std::move(prompt), .max_tokens = max_tokens, .sampling = {.temperature = 0}, .stop_tokens = {}, .prompt_logits = {}};
+  return {.prompt = std::move(prompt), .max_tokens = max_tokens, .sampling = {.temperature = 0}, .stop_tokens = {}, .on_logits = {}};
 }
 
 std::map<int64_t, std::vector<int32_t>> run_all(Scheduler& s) {
@@ -128,7 +128,7 @@ TEST(Scheduler, PromptLogitsComeInOrderForEveryPosition) {
   std::vector<int32_t> prompt(19, 5);
   Request r = greedy(prompt, 0);
   std::vector<int64_t> positions;
-  r.prompt_logits = [&](int64_t p, std::span<const float> row) {
+  r.on_logits = [&](int64_t p, std::span<const float> row) {
     positions.push_back(p);
     EXPECT_EQ(static_cast<int64_t>(row.size()), kLimits.vocab);
   };

@@ -1,0 +1,41 @@
+// One prompt, one answer: what `motley run` and `motley chat` do with a model, and the shortest example of a scheduler's client.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/open_model.h"
+#include "generate/scheduler.h"
+
+namespace motley {
+
+struct TextRequest {
+  std::vector<int32_t> prompt;
+  int64_t max_tokens = -1;
+  SamplerOptions sampling;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  std::function<void(int64_t position, std::span<const float> logits)> on_logits;
+  std::function<bool(std::string_view text)> on_text;  // false ends the answer
+};
+
+struct TextResult {
+  std::string text;          // without the prompt; empty when the model has no tokenizer
+  std::vector<int32_t> ids;  // generated, with the end token that stopped it
+  std::vector<Sampled> tokens;
+  std::string finish_reason;  // "stop", "length", "cancelled"
+  int64_t reused_tokens = 0;
+  double prefill_seconds = 0, decode_seconds = 0;
+  double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
+};
+
+TextResult generate_text(OpenModel& model, Scheduler& scheduler, TextRequest request);
+
+// The ids that end an answer: the tokenizer's, the model's configuration's and generation_config.json's.
+std::vector<int32_t> stop_tokens(const OpenModel& model);
+
+// What generation_config.json asks for where it says something, the program's defaults otherwise.
+SamplerOptions default_sampling(const Checkpoint& checkpoint);
+
+}  // namespace motley

@@ -1,0 +1,46 @@
+// From what a user types to a model ready to run: the path or hub name is resolved, the checkpoint opened, a plan made or read, the device
+// opened, the graph compiled and the weights loaded.
+//
+//   OpenModel model = open_model("models/SmolLM2-135M", {.threads = 2});
+//   Scheduler scheduler(*model.session);
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/devices.h"
+#include "control/session.h"
+#include "io/checkpoint.h"
+#include "io/tokenizer/tokenizer.h"
+
+namespace motley {
+
+struct ModelOptions {
+  std::string device = "cpu";
+  std::string place = "auto";  // or the file of a plan
+  DeviceWishes wishes;
+  PlanWishes plan;
+  SessionOptions session;
+};
+
+// The folder or file of a model: the path itself, or `org/name` in the hub's cache. Error(file) saying what was looked for and where.
+std::string resolve_model(const std::string& model);
+
+// The plan the options ask for: read from a file, or made for this model on this target.
+Plan choose_plan(const ModelSource& source, const Target& target, const ModelOptions& options);
+
+struct OpenModel {
+  std::string path;
+  std::shared_ptr<const Checkpoint> checkpoint;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null when the model has none
+  ModelSource source;
+  std::unique_ptr<Session> session;
+  std::string plan_name;  // the plan's file, or the device it runs on
+};
+
+OpenModel open_model(const std::string& model, const ModelOptions& options);
+
+// The tokenizer of a model or tokenizer file; null when there is none beside the model.
+std::shared_ptr<const Tokenizer> find_tokenizer(const std::string& path);
+
+}  // namespace motley

@@ -1,0 +1,117 @@
+// motley run MODEL -p TEXT: continues a text. Text goes to standard output as it is generated; what it took goes to standard error.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/result_json.h"
+
+namespace motley {
+namespace {
+
+constexpr uint64_t kMaxPromptBytes = 64 << 20;
+
+struct RunFlags {
+  ModelFlags model;
+  SamplingFlags sampling;
+  std::optional<std::string> prompt;
+  std::string file, ids, logits;
+  std::vector<std::string> stop;
+  int64_t predict = -1;
+  bool json = false, ignore_eos = false, quiet = false, no_special = false;
+};
+
+// Rows of logits of one step, at most: enough to keep the head busy, little enough for memory.
+int64_t rows_for_all_positions(int64_t vocab) { return std::max<int64_t>(1, (int64_t{1} << 24) / vocab); }
+
+std::vector<int32_t> read_prompt(const RunFlags& f, const OpenModel& model) {
+  if (!f.ids.empty()) return parse_ids(f.ids, "--ids");
+  std::string text;
+  if (f.prompt) {
+    text = *f.prompt;
+  } else if (!f.file.empty()) {
+    text = read_file(f.file, kMaxPromptBytes);
+  } else if (!isatty(STDIN_FILENO)) {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  }
+  if (!model.tokenizer) fail(ErrorKind::file, "run", "{} has no tokenizer (tokenizer.json, tokenizer.model, ...); give the prompt as --ids '[1,2,3]'", model.path);
+  auto ids = model.tokenizer->encode(text, {.add_special = !f.no_special, .parse_special = true});
+  if (ids.empty()) fail(ErrorKind::usage, "run", "the prompt is empty and this model starts no text of its own; give one with -p");
+  return ids;
+}
+
+int run(const RunFlags& f) {
+  ModelOptions options = f.model.options();
+  Progress progress("loading", !f.quiet && !f.json);
+  options.session.progress = progress.bytes();
+  if (!f.logits.empty()) {
+    auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
+    options.plan.rows = rows_for_all_positions(model_from_checkpoint(checkpoint).config.vocab);
+  }
+  OpenModel model = open_model(f.model.model, options);
+  progress.done();
+  Scheduler scheduler(*model.session);
+
+  TextRequest request;
+  request.prompt = read_prompt(f, model);
+  request.max_tokens = f.predict;
+  request.sampling = f.sampling.options(default_sampling(*model.checkpoint));
+  request.stop = f.stop;
+  request.ignore_eos = f.ignore_eos;
+  std::optional<AtomicFile> logits;
+  if (!f.logits.empty()) {
+    logits.emplace(f.logits);
+    request.on_logits = [&](int64_t, std::span<const float> row) { logits->write(std::as_bytes(row)); };
+  }
+  Interrupt interrupt;
+  bool broken = false;
+  request.on_text = [&](std::string_view text) {
+    if (!f.json) broken = std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0;
+    return !broken && !interrupt.asked();
+  };
+  std::vector<int32_t> prompt = request.prompt;
+  TextResult result = generate_text(model, scheduler, std::move(request));
+  if (logits) logits->commit();
+
+  if (f.json) {
+    fmt::print("{}\n", result_json(model, prompt, result));
+  } else {
+    if (!broken) fmt::print("\n");
+    if (!model.tokenizer)
+      for (size_t i = 0; i < result.ids.size(); ++i) fmt::print("{}{}", result.ids[i], i + 1 < result.ids.size() ? " " : "\n");
+    if (!f.quiet)
+      fmt::print(stderr, "[{}: {} prompt tokens at {:.1f} tok/s, {} generated at {:.1f} tok/s, {}]\n", model.plan_name, prompt.size(), result.prefill_tokens_per_second, result.ids.size(),
+                 result.decode_tokens_per_second, result.finish_reason);
+  }
+  if (interrupt.asked()) return 130;
+  return broken ? static_cast<int>(ErrorKind::runtime) : 0;
+}
+
+}  // namespace
+
+Body add_run(CLI::App& app) {
+  auto f = std::make_shared<RunFlags>();
+  f->model.add(app);
+  app.add_option("-p,--prompt", f->prompt, "the text to continue (default: standard input; on a terminal: an empty text)");
+  app.add_option("-f,--file", f->file, "a file with the text to continue");
+  app.add_option("--ids", f->ids, "the prompt as token ids, a JSON array");
+  app.add_option("-n,--predict,--max-tokens", f->predict, "tokens to generate; -1: until the model ends or the context is full")->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+  app.add_option("--stop", f->stop, "a string that ends the text (may be given several times)")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  app.add_flag("--ignore-eos", f->ignore_eos, "go on after the model's end token");
+  app.add_flag("--no-special", f->no_special, "add no special tokens (such as BOS) to the prompt");
+  app.add_option("--logits", f->logits, "store the logits of each position as raw float32 [positions, vocab]");
+  app.add_flag("--json", f->json, "print one JSON object instead of the text");
+  app.add_flag("-q,--quiet", f->quiet, "print nothing but the text");
+  f->sampling.add(app);
+  return [f] { return run(*f); };
+}
+
+}  // namespace motley
