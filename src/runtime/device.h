@@ -23,9 +23,9 @@ namespace motley {
 // Where a weight's bytes come from, in the checkpoint's plain row-major layout. read() copies a range; mapped, when not null, is the whole
 // tensor in a file mapping, which a device may use in place when no packing is needed.
 struct WeightSource {
-  std::function<void(uint64_t offset, std::span<std::byte> to)> read;
+  std::function<void(uint64_t offset, std::span<std::byte> to)> read;  // called from several threads at once
   const std::byte* mapped = nullptr;
-  std::shared_ptr<const void> owner;  // keeps the mapping alive while the device uses it
+  std::shared_ptr<const void> owner = nullptr;  // keeps the mapping alive while the device uses it
 };
 
 class Executable {

@@ -11,7 +11,7 @@ namespace motley {
 
 struct CpuTargetOptions {
   int threads = 0;      // 0: default_threads() of base/cores.h
-  std::string isa;      // "" chooses the best here, or what MOTLEY_ISA names
+  std::string isa = "";  // "" chooses the best here, or what MOTLEY_ISA names
   bool packed = true;   // false: weights stay plain (they exceed memory and are read where they are mapped)
 };
 
