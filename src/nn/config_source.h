@@ -16,7 +16,7 @@ namespace motley {
 
 // Ceilings for numbers from files: several times what any published model has, and small enough that no product of three of them leaves
 // 63 bits and that a graph of kMaxLayers layers is built in a moment.
-inline constexpr int64_t kMaxLayers = 2048, kMaxWidth = 1 << 20, kMaxHeads = 1 << 14, kMaxHeadDim = 1 << 14, kMaxVocab = 1 << 24;
+inline constexpr int64_t kMaxLayers = 1024, kMaxWidth = 1 << 20, kMaxHeads = 1 << 14, kMaxHeadDim = 1 << 14, kMaxVocab = 1 << 24;
 inline constexpr int64_t kMaxPositions = int64_t{1} << 30, kMaxExperts = 1 << 14, kMaxId = (int64_t{1} << 31) - 1;
 
 struct IntRange {

@@ -139,7 +139,8 @@ std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightMap&
       auto name = gguf_name(family, state.name);
       check(name.has_value(), "every state of a family has a GGUF name");
       plan.name = *name;
-      if (gguf_wants_f32(plan.name, plan.shape.size())) plan.dtype = Dtype::f32;
+      plan.keep_f32 = gguf_wants_f32(plan.name, plan.shape.size());
+      if (plan.keep_f32) plan.dtype = Dtype::f32;
       plans.push_back(std::move(plan));
     } else if (auto experts = expert_state(state.name)) {
       plan.shape.erase(plan.shape.begin());

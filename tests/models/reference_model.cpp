@@ -1,8 +1,6 @@
 #include "reference_model.h"
 
-#include <algorithm>
-#include <numeric>
-
+#include "nn/families.h"
 #include "ops/builder.h"
 
 namespace motley {
@@ -21,45 +19,19 @@ ReferenceModel::ReferenceModel(const std::string& path, int64_t context) : check
       std::make_unique<Interpreter>(b.take(), [this](const std::string& name) { return name.ends_with("_cache") ? Tensor() : weights_->load(name); });
 }
 
-void ReferenceModel::reset() { length_ = 0; }
-
 std::vector<std::vector<double>> ReferenceModel::step(const std::vector<int32_t>& tokens) {
   const auto count = static_cast<int32_t>(tokens.size());
-  std::vector<int32_t> positions(tokens.size()), rows(tokens.size()), slots, tables(static_cast<size_t>(limits_.blocks));
-  std::iota(positions.begin(), positions.end(), length_);
-  std::iota(rows.begin(), rows.end(), 0);
-  // Pages in reverse, so that a mistake in the table's use is not hidden by its being the identity.
-  std::iota(tables.rbegin(), tables.rend(), 1);
-  const auto page = static_cast<int32_t>(limits_.page_tokens);
-  for (int32_t p : positions) slots.push_back(tables[static_cast<size_t>(p / page)] * page + p % page);
+  const StepInputs step = append_step(tokens, length_, limits_.blocks, limits_.page_tokens);
   auto out = interpreter_->run({.T = count, .S = 1, .R = count},
-                               {{"tokens", tokens},
-                                {"positions", positions},
-                                {"slots", slots},
-                                {"seq", std::vector<int32_t>(tokens.size(), 0)},
-                                {"tables", tables},
-                                {"rows", rows}},
+                               {{"tokens", step.tokens},
+                                {"positions", step.positions},
+                                {"slots", step.slots},
+                                {"seq", step.seq},
+                                {"tables", step.tables},
+                                {"rows", step.rows}},
                                observer);
   length_ += count;
-  const std::vector<double>& all = out.at("logits").data;
-  std::vector<std::vector<double>> logits;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    auto begin = all.begin() + static_cast<ptrdiff_t>(i) * config_.vocab;
-    logits.emplace_back(begin, begin + config_.vocab);
-  }
-  return logits;
-}
-
-std::vector<int32_t> greedy(ReferenceModel& model, const std::vector<int32_t>& prompt, size_t steps, std::vector<std::vector<double>>& logits) {
-  std::vector<int32_t> tokens;
-  std::vector<int32_t> feed = prompt;
-  while (tokens.size() < steps) {
-    for (auto& row : model.step(feed)) logits.push_back(std::move(row));
-    const auto& last = logits.back();
-    feed = {static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin())};
-    tokens.push_back(feed[0]);
-  }
-  return tokens;
+  return rows_of(std::move(out.at("logits").data), tokens.size());
 }
 
 }  // namespace motley

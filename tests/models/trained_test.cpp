@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/file.h"
+#include "compiled_model.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "reference_model.h"
@@ -29,21 +30,33 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
   return off;
 }
 
-class Stories : public testing::TestWithParam<const char*> {};
+class Stories : public testing::TestWithParam<const char*> {
+ protected:
+  void expect_story(const MakeModel& make, double tolerance);
+};
 
-TEST_P(Stories, GreedyTokensAndLogitsAreTheReference) {
+void Stories::expect_story(const MakeModel& make, double tolerance) {
   const fs::path folder = weights_folder() / "stories260K";
   if (!fs::exists(folder / GetParam())) GTEST_SKIP() << "needs shared/data/weights/stories260K";
   const Json reference = parse_json(read_file(folder / "reference.json", 1 << 20), "reference.json");
-  ReferenceModel model(folder / GetParam(), 512);
+  auto model = make(folder / GetParam(), 512);
   std::vector<std::vector<double>> logits;
   const Json& from_bos = reference["greedy_from_bos"];
   auto tokens = from_bos["tokens"].get<std::vector<int32_t>>();
   const auto prompt = from_bos["prompt_tokens"].get<std::vector<int32_t>>();
   tokens.erase(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(prompt.size()));
-  EXPECT_EQ(greedy(model, prompt, tokens.size(), logits), tokens);
+  EXPECT_EQ(greedy(*model, prompt, tokens.size(), logits), tokens);
   const Json& first = reference["logits_greedy_first_16"];
-  for (size_t i = 0; i < first.size(); ++i) EXPECT_LE(largest_difference(logits[i], first[i].get<std::vector<double>>()), 1e-5) << "position " << i;
+  for (size_t i = 0; i < first.size(); ++i)
+    EXPECT_LE(largest_difference(logits[i], first[i].get<std::vector<double>>()), tolerance) << "position " << i;
+}
+
+TEST_P(Stories, GreedyTokensAndLogitsAreTheReference) {
+  expect_story([](const std::string& path, int64_t context) { return std::make_unique<ReferenceModel>(path, context); }, 1e-5);
+}
+
+TEST_P(Stories, CompiledForTheCpuToo) {
+  expect_story([](const std::string& path, int64_t context) { return std::make_unique<CompiledModel>(path, context); }, 2e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, Stories, testing::Values("hf", "stories260K.gguf"),
@@ -52,11 +65,16 @@ INSTANTIATE_TEST_SUITE_P(Both, Stories, testing::Values("hf", "stories260K.gguf"
 TEST(GptNanoSort, SortsTwentyInputs) {
   const fs::path folder = weights_folder() / "gpt-nano-sort";
   if (!fs::exists(folder)) GTEST_SKIP() << "needs shared/data/weights/gpt-nano-sort";
-  ReferenceModel model(folder / "hf");
-  for (const Json& example : parse_json(read_file(folder / "greedy_sort.json", 1 << 20), "greedy_sort.json")) {
-    std::vector<std::vector<double>> logits;
-    model.reset();
-    EXPECT_EQ(greedy(model, example["input"].get<std::vector<int32_t>>(), 6, logits), example["greedy"].get<std::vector<int32_t>>());
+  ReferenceModel reference(folder / "hf");
+  CompiledModel compiled(folder / "hf", 0);
+  const Json examples = parse_json(read_file(folder / "greedy_sort.json", 1 << 20), "greedy_sort.json");
+  EXPECT_EQ(examples.size(), 20u);
+  for (const Json& example : examples) {
+    for (TextModel* model : {static_cast<TextModel*>(&reference), static_cast<TextModel*>(&compiled)}) {
+      std::vector<std::vector<double>> logits;
+      model->reset();
+      EXPECT_EQ(greedy(*model, example["input"].get<std::vector<int32_t>>(), 6, logits), example["greedy"].get<std::vector<int32_t>>());
+    }
   }
 }
 
