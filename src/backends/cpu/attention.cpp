@@ -1,4 +1,5 @@
 // Launchers of rotary positions, the paged KV cache and attention over it.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 

@@ -1,4 +1,5 @@
 // Launchers of elementwise kernels: broadcasting is reduced to runs in which each input either advances or stands still.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 

@@ -6,6 +6,7 @@
 // take the same code and give the same bits. One row reads packed weights directly; more rows unpack each block once for all.
 #include "backends/cpu/product.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "backends/cpu/kernel.h"

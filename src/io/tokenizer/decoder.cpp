@@ -1,5 +1,6 @@
 #include "io/tokenizer/decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"

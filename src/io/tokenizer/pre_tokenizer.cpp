@@ -1,5 +1,6 @@
 #include "io/tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"

@@ -1,6 +1,7 @@
 // Every recorded tokenization in the shared material: real vocabularies, ids made by the programs they come from.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/text.h"
