@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(data) + 2, size - 2);
   std::string_view source = rest.substr(0, split), context = rest.substr(source.size());
   motley::TemplateLimits limits{.steps = 50'000, .output_bytes = 1 << 20, .memory_bytes = 16 << 20};
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object(), messages = nlohmann::ordered_json::array({{{"role", "user"}, {"content", "Hi"}}});
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object(),
+                         messages = nlohmann::ordered_json::array({{{"role", "user"}, {"content", "Hi"}}});
   try {
     auto parsed = motley::parse_ordered_json(context, "context");
     if (parsed.is_object()) variables = std::move(parsed);

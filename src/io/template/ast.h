@@ -14,7 +14,24 @@ namespace motley::jinja {
 struct Filter;     // filters.h
 struct Predicate;  // predicates.h
 
-enum class ExprKind : uint8_t { constant, name, sequence, dict, unary, binary, logic, concat, compare, conditional, filter, test, call, attribute, item, slice };
+enum class ExprKind : uint8_t {
+  constant,
+  name,
+  sequence,
+  dict,
+  unary,
+  binary,
+  logic,
+  concat,
+  compare,
+  conditional,
+  filter,
+  test,
+  call,
+  attribute,
+  item,
+  slice
+};
 
 struct Expr {
   Expr(ExprKind k, int at) : kind(k), line(at) {}

@@ -25,9 +25,30 @@ bool in(std::string_view name, std::initializer_list<std::string_view> names) { 
 // Names that Python's own objects have and the sandbox refuses: internals, and methods that change a value.
 bool is_unsafe(const Value& v, std::string_view name) {
   if (name.starts_with("__") && name.ends_with("__"))
-    return in(name, {"__class__", "__doc__", "__dir__", "__init__", "__new__", "__repr__", "__str__", "__hash__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__",
-                     "__ge__", "__reduce__", "__reduce_ex__", "__getattribute__", "__setattr__", "__delattr__", "__sizeof__", "__format__", "__subclasshook__",
-                     "__init_subclass__", "__getstate__"}) ||
+    return in(name, {"__class__",
+                     "__doc__",
+                     "__dir__",
+                     "__init__",
+                     "__new__",
+                     "__repr__",
+                     "__str__",
+                     "__hash__",
+                     "__eq__",
+                     "__ne__",
+                     "__lt__",
+                     "__le__",
+                     "__gt__",
+                     "__ge__",
+                     "__reduce__",
+                     "__reduce_ex__",
+                     "__getattribute__",
+                     "__setattr__",
+                     "__delattr__",
+                     "__sizeof__",
+                     "__format__",
+                     "__subclasshook__",
+                     "__init_subclass__",
+                     "__getstate__"}) ||
            (!v.is_none() && !v.is_number() && in(name, {"__len__", "__iter__", "__getitem__", "__contains__"})) ||
            (v.is(Kind::object) && in(name, {"__globals__", "__code__", "__closure__", "__func__", "__self__", "__module__", "__dict__", "__call__"}));
   if (v.is(Kind::list) && !v.list().tuple) return in(name, {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"});
@@ -40,27 +61,13 @@ Value unsafe(Render& r, const Value& v, std::string_view name) {
 }
 
 std::optional<Value> loop_attribute(Render& r, Loop& loop, std::string_view name) {
-  auto length = [&] {
-    if (!loop.known_length) {
-      // Unknown for filtered items: the rest is taken now and handed out from a list.
-      std::vector<Value> rest;
-      Value item;
-      while (loop.pull && loop.pull(item)) {
-        r.heap.step();
-        rest.push_back(std::move(item));
-      }
-      loop.known_length = static_cast<int64_t>(rest.size()) + loop.index0 + 1 + (loop.after ? 1 : 0);
-      loop.pull = iterate(r.heap, r.heap.list(std::move(rest)));
-    }
-    return *loop.known_length;
-  };
   if (name == "index") return Value(loop.index0 + 1);
   if (name == "index0") return Value(loop.index0);
   if (name == "first") return Value(loop.index0 == 0);
   if (name == "last") return Value(!loop.peek());
-  if (name == "length") return Value(length());
-  if (name == "revindex") return Value(length() - loop.index0);
-  if (name == "revindex0") return Value(length() - loop.index0 - 1);
+  if (name == "length") return Value(loop.length(r.heap));
+  if (name == "revindex") return Value(loop.length(r.heap) - loop.index0);
+  if (name == "revindex0") return Value(loop.length(r.heap) - loop.index0 - 1);
   if (name == "depth") return Value(loop.depth0 + 1);
   if (name == "depth0") return Value(loop.depth0);
   if (name == "previtem") return loop.index0 > 0 && loop.before ? *loop.before : r.heap.undefined("there is no previous item");
@@ -99,8 +106,10 @@ std::optional<Value> plain_attribute(Render& r, const Value& v, std::string_view
       if (v.list().group && name == "grouper") return v.list().items[0];
       if (v.list().group && name == "list") return v.list().items[1];
       return std::nullopt;
-    case Kind::object: break;
-    default: return std::nullopt;
+    case Kind::object:
+      break;
+    default:
+      return std::nullopt;
   }
   switch (v.object()->kind) {
     case ObjectKind::name_space:
@@ -109,8 +118,10 @@ std::optional<Value> plain_attribute(Render& r, const Value& v, std::string_view
         if (key == name) return value;
       }
       return std::nullopt;
-    case ObjectKind::loop: return loop_attribute(r, *static_cast<Loop*>(v.object()), name);
-    case ObjectKind::macro: return macro_attribute(r, *static_cast<Macro*>(v.object()), name);
+    case ObjectKind::loop:
+      return loop_attribute(r, *static_cast<Loop*>(v.object()), name);
+    case ObjectKind::macro:
+      return macro_attribute(r, *static_cast<Macro*>(v.object()), name);
     case ObjectKind::cycler: {
       auto& c = *static_cast<Cycler*>(v.object());
       if (name == "current") return c.items[c.position];
@@ -131,7 +142,8 @@ std::optional<Value> plain_attribute(Render& r, const Value& v, std::string_view
       if (name == "step") return Value(range.step);
       return std::nullopt;
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -216,15 +228,21 @@ Value Render::slice(const Value& object, const std::optional<Value>& start, cons
   int64_t from = place(start, stride < 0 ? length - 1 : 0);
   int64_t to = place(stop, stride < 0 ? -1 : length);
   if (range) {
-    auto at = [&](int64_t i) { return range->start + i * range->step; };
+    auto at = [&](int64_t i) {
+      auto offset = checked_mul(i, range->step);
+      auto place_at = offset ? checked_add(range->start, *offset) : std::nullopt;
+      if (!place_at) throw Fault("OverflowError", "the slice of a range does not fit in 64-bit integers");
+      return *place_at;
+    };
     auto scaled = checked_mul(range->step, stride);
-    if (!scaled) throw Fault("OverflowError", "the slice's step does not fit in a 64-bit integer");
+    if (!scaled) throw Fault("OverflowError", "the slice of a range does not fit in 64-bit integers");
     return Value(heap.make<Range>(at(from), at(to), *scaled));
   }
   int64_t count = Range(from, to, stride).length();
   if (object.is_text()) {
     std::string_view s = view(object);
     heap.work(s.size());
+    if (stride != 1) heap.expect_room(8 * s.size());
     bool markup = object.text().markup;
     if (count == 0) return heap.text("", markup);
     if (stride == 1) {

@@ -89,8 +89,8 @@ constexpr std::string_view kZephyr = R"({%- for message in messages %}
 struct Named {
   std::string_view name, source;
 };
-constexpr std::array kTemplates = {Named{"alpaca", kAlpaca}, Named{"chatml", kChatml},   Named{"deepseek", kDeepseek}, Named{"gemma", kGemma},
-                                   Named{"llama2", kLlama2}, Named{"llama3", kLlama3},   Named{"mistral", kMistral},   Named{"phi3", kPhi3},
+constexpr std::array kTemplates = {Named{"alpaca", kAlpaca}, Named{"chatml", kChatml}, Named{"deepseek", kDeepseek}, Named{"gemma", kGemma},
+                                   Named{"llama2", kLlama2}, Named{"llama3", kLlama3}, Named{"mistral", kMistral},   Named{"phi3", kPhi3},
                                    Named{"vicuna", kVicuna}, Named{"zephyr", kZephyr}};
 
 constexpr auto kNames = [] {

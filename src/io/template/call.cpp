@@ -8,6 +8,7 @@ namespace motley::jinja {
 
 bool Loop::peek() {
   if (after) return true;
+  Running guard(running);
   Value v;
   if (!pull || !pull(v)) return false;
   after = std::move(v);
@@ -18,13 +19,31 @@ bool Loop::next(Value& out) {
   if (after) {
     out = std::move(*after);
     after.reset();
-  } else if (!pull || !pull(out)) {
-    return false;
+  } else {
+    Running guard(running);
+    if (!pull || !pull(out)) return false;
   }
   ++index0;
   before = std::move(current);
   current = out;
   return true;
+}
+
+// Unknown for filtered items: the rest is taken now and handed out from a list.
+int64_t Loop::length(Heap& heap) {
+  if (known_length) return *known_length;
+  std::vector<Value> rest;
+  {
+    Running guard(running);
+    Value item;
+    while (pull && pull(item)) {
+      heap.step();
+      rest.push_back(std::move(item));
+    }
+  }
+  known_length = static_cast<int64_t>(rest.size()) + index0 + 1 + (after ? 1 : 0);
+  pull = iterate(heap, heap.list(std::move(rest)));
+  return *known_length;
 }
 
 Value Render::call(const Value& callee, Args& args) {
@@ -37,16 +56,21 @@ Value Render::call(const Value& callee, Args& args) {
 
 Value Render::call_object(Object& object, Args& args) {
   switch (object.kind) {
-    case ObjectKind::function: return static_cast<Function&>(object).call(*this, args);
-    case ObjectKind::macro: return call_macro(static_cast<Macro&>(object), args);
-    case ObjectKind::loop: return call_loop(static_cast<Loop&>(object), args);
+    case ObjectKind::function:
+      return static_cast<Function&>(object).call(*this, args);
+    case ObjectKind::macro:
+      return call_macro(static_cast<Macro&>(object), args);
+    case ObjectKind::loop:
+      return call_loop(static_cast<Loop&>(object), args);
     case ObjectKind::joiner: {
       Bound(args, "joiner", {});
       auto& joiner = static_cast<Joiner&>(object);
       return std::exchange(joiner.used, true) ? joiner.separator : text("");
     }
-    case ObjectKind::dict_class: return dict_from_args(*this, args);
-    default: type_error(fmt::format("'{}' object is not callable", type_name(Value(&object))));
+    case ObjectKind::dict_class:
+      return dict_from_args(*this, args);
+    default:
+      type_error(fmt::format("'{}' object is not callable", type_name(Value(&object))));
   }
 }
 
@@ -95,7 +119,8 @@ Value Render::call_macro(Macro& macro, Args& args) {
   }
   if (!m.takes_kwargs && !args.named.empty()) {
     for (auto& [key, value] : args.named)
-      if (key == "caller") type_error(fmt::format("macro '{}' was invoked with two values for the special caller argument. This is most likely a bug.", name));
+      if (key == "caller")
+        type_error(fmt::format("macro '{}' was invoked with two values for the special caller argument. This is most likely a bug.", name));
     type_error(fmt::format("macro '{}' takes no keyword argument '{}'", name, args.named[0].first));
   }
   if (!m.takes_varargs && args.positional.size() > count) type_error(fmt::format("macro '{}' takes not more than {} argument(s)", name, count));

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "io/template/context.h"
 #include "io/template/parser.h"
 #include "io/template/render.h"
@@ -28,10 +29,15 @@ Json with_reasoning(const Json& message) {
   }
   if (!reasoning) return message;
   Json out = Json::object();
-  out["thinking"] = message.contains("thinking") ? message["thinking"] : *reasoning;
-  for (auto& [key, value] : message.items())
-    if (key != "thinking") out[key] = value;
-  out["reasoning_content"] = *reasoning;
+  auto& members = out.get_ref<Json::object_t&>();  // filled without looking each key up among those before it
+  bool has_content = false;
+  members.emplace_back("thinking", message.contains("thinking") ? message["thinking"] : *reasoning);
+  for (auto& [key, value] : message.get_ref<const Json::object_t&>()) {
+    bool content = key == "reasoning_content";
+    has_content = has_content || content;
+    if (key != "thinking") members.emplace_back(key, content ? *reasoning : value);
+  }
+  if (!has_content) members.emplace_back("reasoning_content", *reasoning);
   return out;
 }
 
@@ -39,10 +45,14 @@ Json joined_parts(const Json& parts, size_t message_index) {
   std::string text;
   bool first = true;
   for (auto& part : parts) {
-    bool is_text = part.is_object() && part.value("type", "text") == "text" && part.contains("text") && part["text"].is_string();
-    if (!is_text)
-      fail(ErrorKind::usage, "chat template", "messages[{}].content: this model's template takes text only; leave out the part of type '{}'", message_index,
-           part.is_object() && part.contains("type") && part["type"].is_string() ? part["type"].get<std::string>().substr(0, 40) : "unknown");
+    std::string type = "text";
+    if (!part.is_object())
+      type = part.type_name();
+    else if (part.contains("type"))
+      type = part["type"].is_string() ? part["type"].get<std::string>() : part["type"].type_name();
+    if (type != "text" || !part.is_object() || !part.contains("text") || !part["text"].is_string())
+      fail(ErrorKind::usage, "chat template", "messages[{}].content: this model's template takes text only, and a part of type '{}' has none",
+           message_index, type.substr(0, complete_utf8_prefix(std::string_view(type).substr(0, 40))));
     if (!std::exchange(first, false)) text += '\n';
     text += part["text"].get_ref<const std::string&>();
   }
@@ -50,8 +60,10 @@ Json joined_parts(const Json& parts, size_t message_index) {
 }
 
 [[noreturn]] void refuse(const jinja::Fault& fault, int line) {
-  if (fault.type == "TemplateError") fail(ErrorKind::usage, "chat template", "line {}: the template refuses these messages: {}", line, fault.what());
-  fail(ErrorKind::usage, "chat template", "line {}: {}: {}", line, fault.type, fault.what());
+  std::string_view words = fault.what();
+  words = words.substr(0, complete_utf8_prefix(words.substr(0, 1000)));
+  if (fault.type == "TemplateError") fail(ErrorKind::usage, "chat template", "line {}: the template refuses these messages: {}", line, words);
+  fail(ErrorKind::usage, "chat template", "line {}: {}: {}", line, fault.type, words);
 }
 
 }  // namespace
@@ -88,11 +100,13 @@ bool ChatTemplate::shows(const Json& content, std::string_view text) const {
 }
 
 std::string ChatTemplate::render(const Json& messages, const ChatOptions& options) const {
-  if (!messages.is_array()) fail(ErrorKind::usage, "chat template", "messages: expected an array of objects with role and content, got {}", messages.type_name());
+  if (!messages.is_array())
+    fail(ErrorKind::usage, "chat template", "messages: expected an array of objects with role and content, got {}", messages.type_name());
   Json fitted = Json::array();
   size_t index = 0;
   for (auto& message : messages) {
-    if (!message.is_object()) fail(ErrorKind::usage, "chat template", "messages[{}]: expected an object with role and content, got {}", index, message.type_name());
+    if (!message.is_object())
+      fail(ErrorKind::usage, "chat template", "messages[{}]: expected an object with role and content, got {}", index, message.type_name());
     Json m = with_reasoning(message);
     auto content = m.find("content");
     if (options.fit_content && content != m.end()) {
@@ -127,7 +141,8 @@ std::string ChatTemplate::run(const Json& messages, const ChatOptions& options, 
     } remember{render, line};
     return render.run();
   };
-  if (options.variables && !options.variables->is_object()) fail(ErrorKind::usage, "chat template", "variables: expected an object, got {}", options.variables->type_name());
+  if (options.variables && !options.variables->is_object())
+    fail(ErrorKind::usage, "chat template", "variables: expected an object, got {}", options.variables->type_name());
   try {
     try {
       return attempt(true);

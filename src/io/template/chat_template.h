@@ -25,12 +25,12 @@ struct Syntax;
 
 struct ChatOptions {
   bool add_generation_prompt = false;
-  std::optional<std::string> bos_token, eos_token;     // absent when the tokenizer has none: then the template finds them undefined
-  const nlohmann::ordered_json* tools = nullptr;       // an array of JSON schemas; absent reads as none, as upstream
-  const nlohmann::ordered_json* documents = nullptr;   // an array of {title, text}
-  const nlohmann::ordered_json* variables = nullptr;   // an object: further names for the template (enable_thinking, ...)
-  std::optional<std::tm> now;                          // what strftime_now tells; the local time when absent
-  bool fit_content = true;                             // see fit_content below
+  std::optional<std::string> bos_token, eos_token;    // absent when the tokenizer has none: then the template finds them undefined
+  const nlohmann::ordered_json* tools = nullptr;      // an array of JSON schemas; absent reads as none, as upstream
+  const nlohmann::ordered_json* documents = nullptr;  // an array of {title, text}
+  const nlohmann::ordered_json* variables = nullptr;  // an object: further names for the template (enable_thinking, ...)
+  std::optional<std::tm> now;                         // what strftime_now tells; the local time when absent
+  bool fit_content = true;                            // see fit_content below
 };
 
 class ChatTemplate {

@@ -99,7 +99,10 @@ TEST(ChatTemplate, MatchesJinja2OnLlamaCppCases) {
   Json cases = Json::parse(slurp(file));
   ASSERT_EQ(cases.size(), 23u);
   for (auto& c : cases) {
-    Json context = {{"messages", c["messages"]}, {"add_generation_prompt", c["add_generation_prompt"]}, {"bos_token", c["bos_token"]}, {"eos_token", c["eos_token"]}};
+    Json context = {{"messages", c["messages"]},
+                    {"add_generation_prompt", c["add_generation_prompt"]},
+                    {"bos_token", c["bos_token"]},
+                    {"eos_token", c["eos_token"]}};
     std::string got = render(c["template"].get<std::string>(), context);
     auto& reference = c["python_jinja2"];
     if (reference.contains("error")) {
@@ -126,8 +129,13 @@ constexpr const char* kRoles[] = {"user", "user-assistant-user", "system-user-as
 TEST(ChatTemplate, BuiltinTemplatesGiveTheirFamiliesPrompts) {
   fs::path folder = shared() / "data/chat-templates/ollama";
   if (!fs::exists(folder)) GTEST_SKIP() << "needs shared/data/chat-templates";
-  for (auto [family, name] : {std::pair{"alpaca", "alpaca"}, {"chatml", "chatml"}, {"llama3-instruct", "llama3"}, {"mistral-instruct", "mistral"},
-                              {"phi-3", "phi3"}, {"vicuna", "vicuna"}, {"zephyr", "zephyr"}}) {
+  for (auto [family, name] : {std::pair{"alpaca", "alpaca"},
+                              {"chatml", "chatml"},
+                              {"llama3-instruct", "llama3"},
+                              {"mistral-instruct", "mistral"},
+                              {"phi-3", "phi3"},
+                              {"vicuna", "vicuna"},
+                              {"zephyr", "zephyr"}}) {
     for (const char* roles : kRoles) {
       // The family's beginning-of-text token is left to the tokenizer in these.
       Json context = {{"messages", conversation(roles)}, {"add_generation_prompt", true}, {"bos_token", ""}, {"eos_token", "</s>"}};
@@ -138,13 +146,15 @@ TEST(ChatTemplate, BuiltinTemplatesGiveTheirFamiliesPrompts) {
 
 TEST(ChatTemplate, BuiltinTemplatesOfFamiliesWithoutAnotherSource) {
   auto prompt = [](const char* name, const char* roles) {
-    return render(*builtin_chat_template(name), {{"messages", conversation(roles)}, {"add_generation_prompt", true}, {"bos_token", "<s>"}, {"eos_token", "</s>"}});
+    return render(*builtin_chat_template(name),
+                  {{"messages", conversation(roles)}, {"add_generation_prompt", true}, {"bos_token", "<s>"}, {"eos_token", "</s>"}});
   };
   EXPECT_EQ(prompt("llama2", "system-user-assistant-user"),
             "<s>[INST] <<SYS>>\nYou are a helpful assistant.\n<</SYS>>\n\nHello, how are you? [/INST] I'm doing great. How can I help you today?</s>"
             "<s>[INST] I'd like to show off how chat templating works! [/INST]");
   EXPECT_EQ(prompt("gemma", "system-user-assistant-user"),
-            "<s><start_of_turn>user\nYou are a helpful assistant.\n\nHello, how are you?<end_of_turn>\n<start_of_turn>model\nI'm doing great. How can I help you "
+            "<s><start_of_turn>user\nYou are a helpful assistant.\n\nHello, how are you?<end_of_turn>\n<start_of_turn>model\nI'm doing great. How "
+            "can I help you "
             "today?<end_of_turn>\n<start_of_turn>user\nI'd like to show off how chat templating works!<end_of_turn>\n<start_of_turn>model\n");
   EXPECT_EQ(prompt("deepseek", "system-user-assistant-user"),
             "<s>You are a helpful assistant.\n\nUser: Hello, how are you?\n\nAssistant: I'm doing great. How can I help you today?</s>"

@@ -15,11 +15,16 @@ Value Render::eval(const Expr& e, const ScopePtr& scope) {
   heap.step();
   line_ = e.line;
   switch (e.kind) {
-    case ExprKind::constant: return static_cast<const ConstantExpr&>(e).value;
-    case ExprKind::name: return read(static_cast<const NameExpr&>(e).name, scope.get());
-    case ExprKind::sequence: return eval_sequence(static_cast<const SequenceExpr&>(e), scope);
-    case ExprKind::dict: return eval_dict(static_cast<const DictExpr&>(e), scope);
-    case ExprKind::unary: return unary(heap, static_cast<const UnaryExpr&>(e).op, eval(*static_cast<const UnaryExpr&>(e).operand, scope));
+    case ExprKind::constant:
+      return static_cast<const ConstantExpr&>(e).value;
+    case ExprKind::name:
+      return read(static_cast<const NameExpr&>(e).name, scope.get());
+    case ExprKind::sequence:
+      return eval_sequence(static_cast<const SequenceExpr&>(e), scope);
+    case ExprKind::dict:
+      return eval_dict(static_cast<const DictExpr&>(e), scope);
+    case ExprKind::unary:
+      return unary(heap, static_cast<const UnaryExpr&>(e).op, eval(*static_cast<const UnaryExpr&>(e).operand, scope));
     case ExprKind::binary: {
       auto& b = static_cast<const BinaryExpr&>(e);
       Value left = eval(*b.left, scope);
@@ -30,15 +35,24 @@ Value Render::eval(const Expr& e, const ScopePtr& scope) {
       Value left = eval(*l.left, scope);
       return truth(left) == l.both ? eval(*l.right, scope) : left;
     }
-    case ExprKind::concat: return eval_concat(static_cast<const ConcatExpr&>(e), scope);
-    case ExprKind::compare: return eval_compare(static_cast<const CompareExpr&>(e), scope);
-    case ExprKind::conditional: return eval_conditional(static_cast<const ConditionalExpr&>(e), scope);
-    case ExprKind::filter: return eval_filter(static_cast<const FilterExpr&>(e), scope);
-    case ExprKind::test: return eval_test(static_cast<const TestExpr&>(e), scope);
-    case ExprKind::call: return eval_call(static_cast<const CallExpr&>(e), scope);
-    case ExprKind::attribute: return attribute(eval(*static_cast<const AttributeExpr&>(e).object, scope), static_cast<const AttributeExpr&>(e).name);
-    case ExprKind::item: return eval_item(static_cast<const ItemExpr&>(e), scope);
-    case ExprKind::slice: type_error("a slice can only stand alone between brackets");
+    case ExprKind::concat:
+      return eval_concat(static_cast<const ConcatExpr&>(e), scope);
+    case ExprKind::compare:
+      return eval_compare(static_cast<const CompareExpr&>(e), scope);
+    case ExprKind::conditional:
+      return eval_conditional(static_cast<const ConditionalExpr&>(e), scope);
+    case ExprKind::filter:
+      return eval_filter(static_cast<const FilterExpr&>(e), scope);
+    case ExprKind::test:
+      return eval_test(static_cast<const TestExpr&>(e), scope);
+    case ExprKind::call:
+      return eval_call(static_cast<const CallExpr&>(e), scope);
+    case ExprKind::attribute:
+      return attribute(eval(*static_cast<const AttributeExpr&>(e).object, scope), static_cast<const AttributeExpr&>(e).name);
+    case ExprKind::item:
+      return eval_item(static_cast<const ItemExpr&>(e), scope);
+    case ExprKind::slice:
+      type_error("a slice can only stand alone between brackets");
   }
   return {};
 }

@@ -19,18 +19,19 @@ const Filter* find_filter(std::string_view name);  // nothing for an unknown nam
 namespace filters {
 #define MOTLEY_FILTER(name) Value name(Render& r, const Value& input, Args& args);
 // text
-MOTLEY_FILTER(capitalize) MOTLEY_FILTER(center) MOTLEY_FILTER(escape) MOTLEY_FILTER(forceescape) MOTLEY_FILTER(format) MOTLEY_FILTER(indent)
-MOTLEY_FILTER(lower) MOTLEY_FILTER(replace) MOTLEY_FILTER(safe) MOTLEY_FILTER(string) MOTLEY_FILTER(striptags) MOTLEY_FILTER(title)
-MOTLEY_FILTER(trim) MOTLEY_FILTER(truncate) MOTLEY_FILTER(upper) MOTLEY_FILTER(urlencode) MOTLEY_FILTER(wordcount) MOTLEY_FILTER(wordwrap)
-MOTLEY_FILTER(xmlattr) MOTLEY_FILTER(tojson)
-// numbers
-MOTLEY_FILTER(absolute) MOTLEY_FILTER(filesizeformat) MOTLEY_FILTER(to_float) MOTLEY_FILTER(to_int) MOTLEY_FILTER(round)
-// whole sequences
-MOTLEY_FILTER(attr) MOTLEY_FILTER(batch) MOTLEY_FILTER(use_default) MOTLEY_FILTER(dictsort) MOTLEY_FILTER(first) MOTLEY_FILTER(groupby)
-MOTLEY_FILTER(items) MOTLEY_FILTER(join) MOTLEY_FILTER(last) MOTLEY_FILTER(length) MOTLEY_FILTER(list) MOTLEY_FILTER(maximum)
-MOTLEY_FILTER(minimum) MOTLEY_FILTER(reverse) MOTLEY_FILTER(slices) MOTLEY_FILTER(sort) MOTLEY_FILTER(sum) MOTLEY_FILTER(unique)
-// item by item
-MOTLEY_FILTER(map) MOTLEY_FILTER(reject) MOTLEY_FILTER(rejectattr) MOTLEY_FILTER(select) MOTLEY_FILTER(selectattr)
+MOTLEY_FILTER(capitalize)
+MOTLEY_FILTER(center) MOTLEY_FILTER(escape) MOTLEY_FILTER(forceescape) MOTLEY_FILTER(format) MOTLEY_FILTER(indent) MOTLEY_FILTER(lower)
+    MOTLEY_FILTER(replace) MOTLEY_FILTER(safe) MOTLEY_FILTER(string) MOTLEY_FILTER(striptags) MOTLEY_FILTER(title) MOTLEY_FILTER(trim)
+        MOTLEY_FILTER(truncate) MOTLEY_FILTER(upper) MOTLEY_FILTER(urlencode) MOTLEY_FILTER(wordcount) MOTLEY_FILTER(wordwrap) MOTLEY_FILTER(xmlattr)
+            MOTLEY_FILTER(tojson)
+    // numbers
+    MOTLEY_FILTER(absolute) MOTLEY_FILTER(filesizeformat) MOTLEY_FILTER(to_float) MOTLEY_FILTER(to_int) MOTLEY_FILTER(round)
+    // whole sequences
+    MOTLEY_FILTER(attr) MOTLEY_FILTER(batch) MOTLEY_FILTER(use_default) MOTLEY_FILTER(dictsort) MOTLEY_FILTER(first) MOTLEY_FILTER(groupby)
+        MOTLEY_FILTER(items) MOTLEY_FILTER(join) MOTLEY_FILTER(last) MOTLEY_FILTER(length) MOTLEY_FILTER(list) MOTLEY_FILTER(maximum)
+            MOTLEY_FILTER(minimum) MOTLEY_FILTER(reverse) MOTLEY_FILTER(slices) MOTLEY_FILTER(sort) MOTLEY_FILTER(sum) MOTLEY_FILTER(unique)
+    // item by item
+    MOTLEY_FILTER(map) MOTLEY_FILTER(reject) MOTLEY_FILTER(rejectattr) MOTLEY_FILTER(select) MOTLEY_FILTER(selectattr)
 #undef MOTLEY_FILTER
 }  // namespace filters
 

@@ -10,12 +10,25 @@
 
 namespace motley::jinja {
 
-Value ignore_case(Render& r, const Value& v) { return v.is_text() ? r.heap.text(python_lower(view(v)), v.text().markup) : v; }
+namespace {
+
+// Attributes are short; one of megabytes of dots would take many times that in pieces.
+std::string_view attribute_text(const Value& v) {
+  if (view(v).size() > 1000) throw Fault("LimitError", "an attribute of more than 1000 bytes");
+  return view(v);
+}
+
+}  // namespace
+
+Value ignore_case(Render& r, const Value& v) {
+  if (v.is_text()) r.heap.work(8 * view(v).size()), r.heap.expect_room(8 * view(v).size());
+  return v.is_text() ? r.heap.text(python_lower(view(v)), v.text().markup) : v;
+}
 
 Getter attribute_getter(Render& r, const Value& attribute, std::optional<Value> otherwise) {
   std::vector<Value> path;
   if (attribute.is_text()) {
-    for (auto part : split(view(attribute), '.')) {
+    for (auto part : split(attribute_text(attribute), '.')) {
       bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
       auto number = digits ? parse_int(part) : std::nullopt;
       path.push_back(number ? Value(*number) : r.text(std::string(part)));
@@ -41,7 +54,7 @@ using Keyed = std::vector<std::pair<Value, Value>>;  // sort key, item
 void sort_by_key(Render& r, Keyed& items, bool reverse) {
   auto before = [&](const auto& a, const auto& b) {
     r.heap.step();
-    return reverse ? less(b.first, a.first) : less(a.first, b.first);
+    return reverse ? less(r.heap, b.first, a.first) : less(r.heap, a.first, b.first);
   };
   std::stable_sort(items.begin(), items.end(), before);
 }
@@ -63,7 +76,7 @@ Value extreme(Render& r, const Value& input, Args& args, bool largest) {
   best_key = key_of(best);
   while (pull(item)) {
     Value key = key_of(item);
-    if (largest ? less(best_key, key, ">") : less(key, best_key)) best = item, best_key = key;
+    if (largest ? less(r.heap, best_key, key, ">") : less(r.heap, key, best_key)) best = item, best_key = key;
   }
   return best;
 }
@@ -86,12 +99,12 @@ Value batch(Render& r, const Value& input, Args& args) {
   Bound a(args, "batch", {"linecount", "fill_with"}, 1);
   Value size = a[0];
   Value fill = a.get(1, Value());
-  return r.make_iterator("generator", [&r, pull = iterate(r.heap, input), size, fill, ahead = std::optional<Value>()](Value& out) mutable {
+  return r.make_iterator("generator", [&r, pull = iterate_later(r.heap, input), size, fill, ahead = std::optional<Value>()](Value& out) mutable {
     std::vector<Value> line;
     Value item;
     if (ahead) line.push_back(*std::exchange(ahead, std::nullopt));
     while (pull(item)) {
-      if (equal(Value(static_cast<int64_t>(line.size())), size)) {
+      if (equal(r.heap, Value(static_cast<int64_t>(line.size())), size)) {
         ahead = std::move(item);
         out = r.heap.list(std::move(line));
         return true;
@@ -119,21 +132,22 @@ Value slices(Render& r, const Value& input, Args& args) {
   int64_t count = as_index(a[0]);
   Value fill = a.get(1, Value());
   // Made when first asked for, as Python's generator is.
-  return r.make_iterator("generator", [&r, input, count, fill, all = std::optional<std::vector<Value>>(), number = int64_t{0}, offset = int64_t{0}](Value& out) mutable {
-    if (!all) all = to_vector(r.heap, input);
-    if (count == 0) throw Fault("ZeroDivisionError", "integer division or modulo by zero");
-    if (number >= count) return false;
-    auto length = static_cast<int64_t>(all->size());
-    int64_t each = length / count, extra = length % count;
-    int64_t start = offset + number * each;
-    if (number < extra) ++offset;
-    int64_t end = offset + (number + 1) * each;
-    std::vector<Value> part(all->begin() + start, all->begin() + end);
-    if (!fill.is_none() && number >= extra) part.push_back(fill);
-    ++number;
-    out = r.heap.list(std::move(part));
-    return true;
-  });
+  return r.make_iterator(
+      "generator", [&r, input, count, fill, all = std::optional<std::vector<Value>>(), number = int64_t{0}, offset = int64_t{0}](Value& out) mutable {
+        if (!all) all = to_vector(r.heap, input);
+        if (count == 0) throw Fault("ZeroDivisionError", "integer division or modulo by zero");
+        if (number >= count) return false;
+        auto length = static_cast<int64_t>(all->size());
+        int64_t each = length / count, extra = length % count;
+        int64_t start = offset + number * each;
+        if (number < extra) ++offset;
+        int64_t end = offset + (number + 1) * each;
+        std::vector<Value> part(all->begin() + start, all->begin() + end);
+        if (!fill.is_none() && number >= extra) part.push_back(fill);
+        ++number;
+        out = r.heap.list(std::move(part));
+        return true;
+      });
 }
 
 Value use_default(Render& r, const Value& input, Args& args) {
@@ -190,7 +204,7 @@ Value groupby(Render& r, const Value& input, Args& args) {
   for (size_t i = 0; i < keyed.size();) {
     size_t end = i;
     std::vector<Value> members;
-    while (end < keyed.size() && equal(keyed[end].first, keyed[i].first)) {
+    while (end < keyed.size() && equal(r.heap, keyed[end].first, keyed[i].first)) {
       r.heap.step();
       members.push_back(keyed[end++].second);
     }
@@ -246,7 +260,8 @@ Value minimum(Render& r, const Value& input, Args& args) { return extreme(r, inp
 Value reverse(Render& r, const Value& input, Args& args) {
   Bound(args, "reverse", {});
   if (input.is_text()) {
-    r.heap.work(view(input).size());
+    r.heap.work(4 * view(input).size());
+    r.heap.expect_room(4 * view(input).size());
     std::u32string points = to_code_points(view(input));
     std::reverse(points.begin(), points.end());
     return r.heap.text(from_code_points(points), input.text().markup);
@@ -267,7 +282,7 @@ Value sort(Render& r, const Value& input, Args& args) {
   // Several attributes, comma between them, sort by the first that differs.
   std::vector<Getter> getters;
   if (a.has(2) && a[2].is_text()) {
-    for (auto part : split(view(a[2]), ',')) getters.push_back(attribute_getter(r, r.text(std::string(part))));
+    for (auto part : split(attribute_text(a[2]), ',')) getters.push_back(attribute_getter(r, r.text(std::string(part))));
   } else {
     getters.push_back(attribute_getter(r, a.get(2, Value())));
   }
@@ -297,23 +312,24 @@ Value unique(Render& r, const Value& input, Args& args) {
   Bound a(args, "unique", {"case_sensitive", "attribute"});
   bool case_sensitive = a.flag(0, false);
   auto seen = std::make_shared<std::unordered_multimap<size_t, Value>>();
-  return r.make_iterator("generator", [&r, pull = iterate(r.heap, input), get = attribute_getter(r, a.get(1, Value())), case_sensitive, seen](Value& out) {
-    while (pull(out)) {
-      Value key = case_sensitive ? get(out) : ignore_case(r, get(out));
-      size_t hash = hash_of(key);
-      auto [begin, end] = seen->equal_range(hash);
-      bool known = false;
-      for (auto it = begin; it != end && !known; ++it) {
-        r.heap.step();
-        known = equal(it->second, key);
-      }
-      if (known) continue;
-      r.heap.add_memory(64);
-      seen->emplace(hash, key);
-      return true;
-    }
-    return false;
-  });
+  return r.make_iterator("generator",
+                         [&r, pull = iterate_later(r.heap, input), get = attribute_getter(r, a.get(1, Value())), case_sensitive, seen](Value& out) {
+                           while (pull(out)) {
+                             Value key = case_sensitive ? get(out) : ignore_case(r, get(out));
+                             size_t hash = hash_of(r.heap, key);
+                             auto [begin, end] = seen->equal_range(hash);
+                             bool known = false;
+                             for (auto it = begin; it != end && !known; ++it) {
+                               r.heap.step();
+                               known = equal(r.heap, it->second, key);
+                             }
+                             if (known) continue;
+                             r.heap.add_memory(64);
+                             seen->emplace(hash, key);
+                             return true;
+                           }
+                           return false;
+                         });
 }
 
 }  // namespace filters

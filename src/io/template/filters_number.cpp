@@ -32,8 +32,10 @@ std::optional<double> parse_python_float(std::string_view s) {
   double v{};
   auto [end, code] = std::from_chars(d.data(), d.data() + d.size(), v);
   if (end != d.data() + d.size()) return std::nullopt;
-  if (code == std::errc::result_out_of_range) v = low.find("e-") != low.npos ? 0 : HUGE_VAL;
-  else if (code != std::errc{}) return std::nullopt;
+  if (code == std::errc::result_out_of_range)
+    v = low.find("e-") != low.npos ? 0 : HUGE_VAL;
+  else if (code != std::errc{})
+    return std::nullopt;
   return negative ? -v : v;
 }
 
@@ -137,7 +139,8 @@ Value round(Render& r, const Value& input, Args& args) {
   std::string method = a.has(1) ? r.str(a[1]) : "common";
   if (method != "common" && method != "ceil" && method != "floor") throw Fault("FilterArgumentError", "method must be common, ceil or floor");
   if (method == "common") {
-    Value v = input.is_undefined() ? (type_error("type Undefined doesn't define __round__ method"), input) : need_number(input, "doesn't define __round__ method");
+    Value v = input.is_undefined() ? (type_error("type Undefined doesn't define __round__ method"), input)
+                                   : need_number(input, "doesn't define __round__ method");
     if (a.has(0) && a[0].is_none()) {  // round(x) without digits is an int
       if (v.is_integral()) return Value(v.integer());
       auto whole = truncated(std::nearbyint(v.real()));
@@ -153,9 +156,10 @@ Value round(Render& r, const Value& input, Args& args) {
     if (digits == -19) return Value(int64_t{0});
     int64_t unit = 1;
     for (int64_t i = 0; i < -digits; ++i) unit *= 10;
-    int64_t low = n - ((n % unit) + unit) % unit, rest = n - low;
-    bool up = rest * 2 > unit || (rest * 2 == unit && (low / unit) % 2 != 0);
-    return binary(r, Binary::add, Value(low), Value(up ? unit : int64_t{0}));
+    int64_t rest = ((n % unit) + unit) % unit;
+    Value low = binary(r, Binary::subtract, Value(n), Value(rest));
+    bool up = rest * 2 > unit || (rest * 2 == unit && (low.integer() / unit) % 2 != 0);
+    return binary(r, Binary::add, low, Value(up ? unit : int64_t{0}));
   }
   Value scale = binary(r, Binary::power, Value(int64_t{10}), a.get(0, Value(int64_t{0})));
   Value scaled = binary(r, Binary::multiply, need_number(input, "must be real number"), scale);
@@ -169,7 +173,8 @@ Value round(Render& r, const Value& input, Args& args) {
 
 Value filesizeformat(Render& r, const Value& input, Args& args) {
   Bound a(args, "filesizeformat", {"binary"});
-  double bytes = input.is_text() ? parse_python_float(view(input)).value_or(NAN) : need_number(input, "float() argument must be a string or a real number").real();
+  double bytes = input.is_text() ? parse_python_float(view(input)).value_or(NAN)
+                                 : need_number(input, "float() argument must be a string or a real number").real();
   if (input.is_text() && std::isnan(bytes)) value_error(fmt::format("could not convert string to float: {}", r.repr(input)));
   bool binary_units = a.flag(0, false);
   double base = binary_units ? 1024 : 1000;

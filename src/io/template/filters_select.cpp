@@ -56,8 +56,10 @@ Getter make_map(Render& r, Args args) {
   if (args.positional.empty()) {
     std::optional<Value> attribute, otherwise;
     for (auto& [name, value] : args.named) {
-      if (name == "attribute") attribute = value;
-      else if (name == "default") otherwise = value;
+      if (name == "attribute")
+        attribute = value;
+      else if (name == "default")
+        otherwise = value;
     }
     if (attribute) {
       for (auto& [name, value] : args.named)

@@ -28,13 +28,18 @@ void hex_escape(std::string& out, unsigned char c) { out += fmt::format("%{:02X}
 std::string url_quote(Render& r, const Value& v, bool for_query) {
   std::string s = v.is_text() ? v.text().bytes : r.str(v);
   r.heap.work(3 * s.size());
+  r.heap.expect_room(3 * s.size());
   std::string out;
   for (char raw : s) {
     auto c = static_cast<unsigned char>(raw);
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && !for_query);
-    if (plain) out += raw;
-    else if (c == ' ' && for_query) out += '+';
-    else hex_escape(out, c);
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+                 (c == '/' && !for_query);
+    if (plain)
+      out += raw;
+    else if (c == ' ' && for_query)
+      out += '+';
+    else
+      hex_escape(out, c);
   }
   return out;
 }
@@ -56,12 +61,18 @@ std::string unescape_html(std::string_view s) {
     }
     std::string_view name = s.substr(i + 1, end - 1);
     std::string_view known;
-    if (name == "amp") known = "&";
-    else if (name == "lt") known = "<";
-    else if (name == "gt") known = ">";
-    else if (name == "quot" || name == "#34") known = "\"";
-    else if (name == "apos" || name == "#39") known = "'";
-    else if (name == "nbsp") known = "\u00A0";
+    if (name == "amp")
+      known = "&";
+    else if (name == "lt")
+      known = "<";
+    else if (name == "gt")
+      known = ">";
+    else if (name == "quot" || name == "#34")
+      known = "\"";
+    else if (name == "apos" || name == "#39")
+      known = "'";
+    else if (name == "nbsp")
+      known = "\u00A0";
     if (known.empty()) {
       out += s[i];
       continue;
@@ -82,7 +93,8 @@ Value capitalize(Render& r, const Value& input, Args& args) { return by_method(r
 Value title(Render& r, const Value& input, Args& args) {
   Bound(args, "title", {});
   Value s = soft(r, input);
-  r.heap.work(4 * view(s).size());
+  r.heap.work(8 * view(s).size());
+  r.heap.expect_room(8 * view(s).size());
   std::string out, word;
   auto flush = [&] {
     if (word.empty()) return;
@@ -115,6 +127,7 @@ Value trim(Render& r, const Value& input, Args& args) {
     if (!a[0].is_text()) type_error("strip arg must be None or str");
     chars = view(a[0]);
   }
+  if (chars) r.heap.work(16 * chars->size()), r.heap.expect_room(4 * chars->size());
   r.heap.work(view(s).size());
   return like(r, s, std::string(strip_text(view(s), chars, 0)));
 }
@@ -137,7 +150,10 @@ Value escape(Render& r, const Value& input, Args& args) {
 
 Value forceescape(Render& r, const Value& input, Args& args) {
   Bound(args, "forceescape", {});
-  return r.heap.text(escape_html(r.str(input)), true);
+  std::string s = r.str(input);
+  r.heap.work(5 * s.size());
+  r.heap.expect_room(5 * s.size());
+  return r.heap.text(escape_html(s), true);
 }
 
 Value safe(Render& r, const Value& input, Args& args) {
@@ -146,7 +162,8 @@ Value safe(Render& r, const Value& input, Args& args) {
 }
 
 Value format(Render& r, const Value& input, Args& args) {
-  if (!args.positional.empty() && !args.named.empty()) throw Fault("FilterArgumentError", "can't handle positional and keyword arguments at the same time");
+  if (!args.positional.empty() && !args.named.empty())
+    throw Fault("FilterArgumentError", "can't handle positional and keyword arguments at the same time");
   Value s = soft(r, input);
   if (args.named.empty()) return format_percent(r, s, r.heap.tuple(args.positional));
   Dict::Items items;
@@ -166,6 +183,8 @@ Value indent(Render& r, const Value& input, Args& args) {
     if (width > 0) indention = pad_text(r, "", 0, width, '<', " ");
   }
   bool first = a.flag(1, false), blank = a.flag(2, false);
+  r.heap.work(16 * view(s).size());
+  r.heap.expect_room((1 + sizeof(std::string_view)) * view(s).size());
   std::string with_newline = s.text().bytes + "\n";
   std::vector<std::string_view> lines = split_lines(with_newline);
   std::string out;
@@ -182,13 +201,15 @@ Value indent(Render& r, const Value& input, Args& args) {
 
 Value truncate(Render& r, const Value& input, Args& args) {
   Bound a(args, "truncate", {"length", "killwords", "end", "leeway"});
-  const Value& s = need_text(input, "__len__");
   int64_t length = a.integer(0, 255), leeway = a.given(3) ? as_index(a[3]) : 5;
   std::string end = a.has(2) ? need_text(a[2], "end").text().bytes : "...";
   int64_t end_length = count_code_points(end);
   if (length < end_length) throw Fault("AssertionError", fmt::format("expected length >= {}, got {}", end_length, length));
   if (leeway < 0) throw Fault("AssertionError", fmt::format("expected leeway >= 0, got {}", leeway));
-  if (s.text().length - leeway <= length) return s;
+  auto size = length_of(input);
+  if (!size) type_error(fmt::format("object of type '{}' has no len()", type_name(input)));
+  if (*size - leeway <= length) return input;  // whatever it is, if it is short
+  const Value& s = need_text(input, "rsplit");
   r.heap.work(view(s).size());
   std::string_view cut = view(s).substr(0, byte_of_code_point(view(s), length - end_length));
   if (!a.flag(1, false)) cut = cut.substr(0, cut.rfind(' '));
@@ -198,7 +219,8 @@ Value truncate(Render& r, const Value& input, Args& args) {
 Value wordcount(Render& r, const Value& input, Args& args) {
   Bound(args, "wordcount", {});
   Value s = soft(r, input);
-  r.heap.work(view(s).size());
+  r.heap.work(4 * view(s).size());
+  r.heap.expect_room(4 * view(s).size());
   int64_t n = 0;
   bool inside = false;
   for (char32_t c : to_code_points(view(s))) {
@@ -215,10 +237,12 @@ Value wordwrap(Render& r, const Value& input, Args& args) {
   std::string joint = a.given(2) ? need_text(a[2], "join").text().bytes : "\n";
   WrapStyle style{.width = a.integer(0, 79), .break_long_words = a.flag(1, true), .break_on_hyphens = a.flag(3, true)};
   if (style.width <= 0) value_error(fmt::format("invalid width {} (must be > 0)", style.width));
+  // A piece of its own for every other character, at the worst.
+  r.heap.work(16 * view(s).size());
+  r.heap.expect_room(64 * view(s).size());
   std::string out;
   bool first = true;
   for (auto line : split_lines(view(s))) {
-    r.heap.work(4 * line.size());
     if (!std::exchange(first, false)) out += joint;
     bool first_part = true;
     for (auto& part : wrap_line(line, style)) {
@@ -243,7 +267,9 @@ Value urlencode(Render& r, const Value& input, Args& args) {
   std::string out;
   for (auto& pair : pairs) {
     std::vector<Value> two = to_vector(r.heap, pair);
-    if (two.size() != 2) value_error(fmt::format("{} values to unpack (expected 2{})", two.size() < 2 ? "not enough" : "too many", two.size() < 2 ? fmt::format(", got {}", two.size()) : ""));
+    if (two.size() != 2)
+      value_error(fmt::format("{} values to unpack (expected 2{})", two.size() < 2 ? "not enough" : "too many",
+                              two.size() < 2 ? fmt::format(", got {}", two.size()) : ""));
     if (!out.empty()) out += '&';
     out += url_quote(r, two[0], true) + "=" + url_quote(r, two[1], true);
     r.heap.expect_room(out.size());
@@ -272,8 +298,10 @@ Value striptags(Render& r, const Value& input, Args& args) {
   size_t i = 0;
   while (i < bare.size()) {  // runs of white space become one space
     auto c = decode_utf8(bare, i);
-    if (!is_space(c.value)) out += bare.substr(i, static_cast<size_t>(c.length));
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (!is_space(c.value))
+      out += bare.substr(i, static_cast<size_t>(c.length));
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
     i += static_cast<size_t>(c.length);
   }
   if (!out.empty() && out.back() == ' ') out.pop_back();
@@ -288,7 +316,8 @@ Value xmlattr(Render& r, const Value& input, Args& args) {
   for (auto& [key, value] : input.dict().items) {
     if (value.is_none() || value.is_undefined()) continue;
     if (!key.is_text()) type_error(fmt::format("expected string or bytes-like object, got '{}'", type_name(key)));
-    if (view(key).find_first_of(" \t\n\r\f\v/>=") != std::string_view::npos) value_error(fmt::format("Invalid character in attribute name: {}", r.repr(key)));
+    if (view(key).find_first_of(" \t\n\r\f\v/>=") != std::string_view::npos)
+      value_error(fmt::format("Invalid character in attribute name: {}", r.repr(key)));
     if (!out.empty()) out += ' ';
     out += escaped(r, key) + "=\"" + escaped(r, value) + "\"";
     r.heap.expect_room(out.size());

@@ -70,13 +70,19 @@ std::string float_digits(double d, const Spec& s) {
   }
   if (precision < 0) precision = 6;
   switch (type) {
-    case 'e': return printf_double(s.alternate ? "%#.*e" : "%.*e", precision, d);
-    case 'E': return printf_double(s.alternate ? "%#.*E" : "%.*E", precision, d);
+    case 'e':
+      return printf_double(s.alternate ? "%#.*e" : "%.*e", precision, d);
+    case 'E':
+      return printf_double(s.alternate ? "%#.*E" : "%.*E", precision, d);
     case 'f':
-    case 'F': return printf_double(s.alternate ? "%#.*f" : "%.*f", precision, d);
-    case 'g': return printf_double(s.alternate ? "%#.*g" : "%.*g", precision, d);
-    case 'G': return printf_double(s.alternate ? "%#.*G" : "%.*G", precision, d);
-    default: return printf_double("%.*f", precision, d * 100) + "%";  // type %
+    case 'F':
+      return printf_double(s.alternate ? "%#.*f" : "%.*f", precision, d);
+    case 'g':
+      return printf_double(s.alternate ? "%#.*g" : "%.*g", precision, d);
+    case 'G':
+      return printf_double(s.alternate ? "%#.*G" : "%.*G", precision, d);
+    default:
+      return printf_double("%.*f", precision, d * 100) + "%";  // type %
   }
 }
 
@@ -104,11 +110,21 @@ std::string format_integer(Render& r, int64_t i, const Spec& s) {
   uint64_t u = i < 0 ? 0 - static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
   std::string digits, prefix;
   switch (s.type) {
-    case 'x': digits = fmt::format("{:x}", u), prefix = "0x"; break;
-    case 'X': digits = fmt::format("{:X}", u), prefix = "0X"; break;
-    case 'o': digits = fmt::format("{:o}", u), prefix = "0o"; break;
-    case 'b': digits = fmt::format("{:b}", u), prefix = "0b"; break;
-    default: digits = fmt::format("{}", u); break;
+    case 'x':
+      digits = fmt::format("{:x}", u), prefix = "0x";
+      break;
+    case 'X':
+      digits = fmt::format("{:X}", u), prefix = "0X";
+      break;
+    case 'o':
+      digits = fmt::format("{:o}", u), prefix = "0o";
+      break;
+    case 'b':
+      digits = fmt::format("{:b}", u), prefix = "0b";
+      break;
+    default:
+      digits = fmt::format("{}", u);
+      break;
   }
   if (s.grouping) digits = group_digits(digits, static_cast<char>(s.grouping), prefix.empty() ? 3 : 4);
   return pad_number(r, sign_of(i < 0, s.sign) + (s.alternate ? prefix : ""), digits, s);
@@ -263,10 +279,14 @@ class BraceFormatter {
       if (rest.size() < 2) value_error("end of string while looking for conversion specifier");
       char conversion = rest[1];
       if (rest.size() > 2 && rest[2] != ':') value_error("expected ':' after conversion specifier");
-      if (conversion == 's') v = r_.text(r_.str(v));
-      else if (conversion == 'r') v = r_.text(r_.repr(v));
-      else if (conversion == 'a') v = r_.text(ascii(r_.repr(v)));
-      else value_error(fmt::format("Unknown conversion specifier {}", conversion));
+      if (conversion == 's')
+        v = r_.text(r_.str(v));
+      else if (conversion == 'r')
+        v = r_.text(r_.repr(v));
+      else if (conversion == 'a')
+        v = r_.text(ascii(r_.repr(v)));
+      else
+        value_error(fmt::format("Unknown conversion specifier {}", conversion));
       rest = rest.substr(2);
     }
     std::string spec = rest.starts_with(':') ? run(rest.substr(1), depth - 1) : "";
@@ -279,7 +299,10 @@ class BraceFormatter {
     std::string out;
     for (char32_t c : to_code_points(s)) {
       auto u = static_cast<uint32_t>(c);
-      out += u < 0x80 ? std::string(1, static_cast<char>(u)) : u < 0x100 ? fmt::format("\\x{:02x}", u) : u < 0x10000 ? fmt::format("\\u{:04x}", u) : fmt::format("\\U{:08x}", u);
+      out += u < 0x80      ? std::string(1, static_cast<char>(u))
+             : u < 0x100   ? fmt::format("\\x{:02x}", u)
+             : u < 0x10000 ? fmt::format("\\u{:04x}", u)
+                           : fmt::format("\\U{:08x}", u);
     }
     return out;
   }
@@ -321,10 +344,12 @@ class BraceFormatter {
     }
     bool automatic = name.empty();
     if (alone && ((automatic && numbered_ == 1) || (digits && numbered_ == 2)))
-      value_error(automatic ? "cannot switch from manual field specification to automatic field numbering" : "cannot switch from automatic field numbering to manual field specification");
+      value_error(automatic ? "cannot switch from manual field specification to automatic field numbering"
+                            : "cannot switch from automatic field numbering to manual field specification");
     if (alone) numbered_ = automatic ? 2 : 1;
     auto index = automatic ? static_cast<int64_t>(next_++) : parse_int(name).value_or(INT64_MAX);
-    if (index >= static_cast<int64_t>(args_.positional.size())) throw Fault("IndexError", fmt::format("Replacement index {} out of range for positional args tuple", index));
+    if (index >= static_cast<int64_t>(args_.positional.size()))
+      throw Fault("IndexError", fmt::format("Replacement index {} out of range for positional args tuple", index));
     return args_.positional[static_cast<size_t>(index)];
   }
 
@@ -350,7 +375,9 @@ int64_t percent_integer(const Value& v, char type) {
 
 }  // namespace
 
-std::string format_braces(Render& r, const Value& pattern, const Args& args) { return BraceFormatter(r, args, pattern.text().markup).run(view(pattern), 2); }
+std::string format_braces(Render& r, const Value& pattern, const Args& args) {
+  return BraceFormatter(r, args, pattern.text().markup).run(view(pattern), 2);
+}
 
 Value format_percent(Render& r, const Value& pattern, const Value& values) {
   std::string_view s = view(pattern);
@@ -398,12 +425,18 @@ Value format_percent(Render& r, const Value& pattern, const Value& values) {
     Spec spec;
     bool left = false;
     for (; i < s.size(); ++i) {
-      if (s[i] == '-') left = true;
-      else if (s[i] == '+') spec.sign = '+';
-      else if (s[i] == ' ') spec.sign = spec.sign == '+' ? '+' : ' ';
-      else if (s[i] == '#') spec.alternate = true;
-      else if (s[i] == '0') spec.zero = true;
-      else break;
+      if (s[i] == '-')
+        left = true;
+      else if (s[i] == '+')
+        spec.sign = '+';
+      else if (s[i] == ' ')
+        spec.sign = spec.sign == '+' ? '+' : ' ';
+      else if (s[i] == '#')
+        spec.alternate = true;
+      else if (s[i] == '0')
+        spec.zero = true;
+      else
+        break;
     }
     auto number = [&](int64_t limit, const char* what) -> int64_t {
       if (i >= s.size() || s[i] != '*') return read_number(s, i, limit, what);
@@ -480,7 +513,8 @@ Value format_percent(Render& r, const Value& pattern, const Value& values) {
         spec.type = type;
         text = format_float(r, v.real(), spec);
         break;
-      default: value_error(fmt::format("unsupported format character '{}' (0x{:x}) at index {}", type, static_cast<unsigned>(type) & 0xFF, i));
+      default:
+        value_error(fmt::format("unsupported format character '{}' (0x{:x}) at index {}", type, static_cast<unsigned>(type) & 0xFF, i));
     }
     r.heap.work(text.size());
     r.heap.expect_room(out.size() + text.size());

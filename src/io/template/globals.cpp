@@ -20,14 +20,16 @@ Value make_range(Render& r, Args& args) {
   if (step == 0) value_error("range() arg 3 must not be zero");
   if (step == INT64_MIN) throw Fault("OverflowError", "range() arg 3 is too large");
   Range probe(start, stop, step);
-  if (probe.length() > kMaxRange) throw Fault("OverflowError", fmt::format("Range too big. The sandbox blocks ranges larger than MAX_RANGE ({}).", kMaxRange));
+  if (probe.length() > kMaxRange)
+    throw Fault("OverflowError", fmt::format("Range too big. The sandbox blocks ranges larger than MAX_RANGE ({}).", kMaxRange));
   return Value(r.heap.make<Range>(start, stop, step));
 }
 
 Value make_namespace(Render& r, Args& args) {
   Value attributes = dict_from_args(r, args);
   auto* space = r.heap.make<Namespace>();
-  for (auto& [key, value] : attributes.dict().items) set_namespace_attribute(r.heap, *space, key.is_text() ? view(key) : std::string_view(r.str(key)), value);
+  for (auto& [key, value] : attributes.dict().items)
+    set_namespace_attribute(r.heap, *space, key.is_text() ? view(key) : std::string_view(r.str(key)), value);
   return Value(space);
 }
 
@@ -84,7 +86,9 @@ Value strftime_now(Render& r, Args& args) {
 
 void set_namespace_attribute(Heap& heap, Namespace& space, std::string_view name, const Value& value) {
   if (name.starts_with('_'))
-    throw Fault("SecurityError", fmt::format("Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{}'. Please rename the attribute.", name));
+    throw Fault(
+        "SecurityError",
+        fmt::format("Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{}'. Please rename the attribute.", name));
   for (auto& [key, old] : space.attributes) {
     heap.step();
     if (key == name) {

@@ -2,9 +2,7 @@
 // soon.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <ctime>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "io/template/chat_template.h"
@@ -35,10 +33,8 @@ void expect_refused(const std::string& source, std::string_view words) {
   double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;  // of this thread's own time: other tests run beside it
   EXPECT_TRUE(got.starts_with("Error: ")) << source.substr(0, 200) << "\ngave " << got.size() << " bytes";
   EXPECT_NE(got.find(words), got.npos) << source.substr(0, 200) << "\n" << got.substr(0, 400);
-  if (std::getenv("MOTLEY_PRINT_TIMES")) std::cerr << took << " s: " << source.substr(0, 120) << "\n";
   EXPECT_LT(took, kSeconds) << source.substr(0, 200);
 }
-
 
 std::string repeated(std::string_view s, int n) {
   std::string out;
@@ -58,7 +54,43 @@ TEST(HostileTemplate, Time) {
   expect_refused("{% set l = [1] * 1000000 %}{% for a in range(99999) %}{% set x = l | sum %}{% endfor %}", "steps");
   expect_refused("{% set s = 'ab ' * 100000 %}{% for a in range(99999) %}{% set x = s.split() %}{% endfor %}", "steps");
   expect_refused("{% set s = 'é' * 1000000 %}{% for a in range(99999) %}{% set x = s[999] %}{% endfor %}", "steps");
-  expect_refused("{% set ns = namespace() %}{% for i in range(99999) %}{% set ns.x = loop.index %}{% for j in range(999) %}{{ '' }}{% endfor %}{% endfor %}", "steps");
+  expect_refused(
+      "{% set ns = namespace() %}{% for i in range(99999) %}{% set ns.x = loop.index %}{% for j in range(999) %}{{ '' }}{% endfor %}{% endfor %}",
+      "steps");
+}
+
+TEST(HostileTemplate, WorkThatSharingOrRepetitionHides) {
+  expect_refused(
+      "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a "
+      "== ns.b }}",
+      "steps");
+  expect_refused(
+      "{% set ns = namespace(a=(1,), b=(1,)) %}{% for i in range(60) %}{% set ns.a = (ns.a, ns.a) %}{% set ns.b = (ns.b, ns.b) %}{% endfor %}{{ ns.a "
+      "< ns.b }}",
+      "steps");
+  expect_refused("{% set ns = namespace(a=(1,)) %}{% for i in range(60) %}{% set ns.a = (ns.a, ns.a) %}{% endfor %}{{ {ns.a: 1} }}", "steps");
+  expect_refused("{% set a = 'a' * 500000 ~ 'x' %}{% set b = 'a' * 500000 ~ 'x' %}{% for i in range(99999) %}{% if a == b %}{% endif %}{% endfor %}",
+                 "steps");
+  expect_refused("{% set s = 'a' * 1000000 %}{% for i in range(99999) %}{% set x = s.rfind('a' * 500000) %}{% endfor %}", "steps");
+  expect_refused("{% set s = 'ab' * 500000 %}{% for i in range(99999) %}{% set x = s.strip(s) %}{% endfor %}", "steps");
+  expect_refused("{% for i in range(99999) %}{% set x = ('b' ~ 'a' * 500000) in ('a' * 1000000) %}{% endfor %}", "steps");
+}
+
+TEST(HostileTemplate, GeneratorInsideItself) {
+  expect_refused("{% set ns = namespace(l=none) %}{% for x in range(5) if (ns.l.length if ns.l else true) %}{% set ns.l = loop %}{{ x }}{% endfor %}",
+                 "already executing");
+  expect_refused("{% set ns = namespace(l=none) %}{% for x in range(5) if (ns.l.last if ns.l else true) %}{% set ns.l = loop %}{{ x }}{% endfor %}",
+                 "already executing");
+}
+
+TEST(HostileTemplate, ManyNamesBranchesAndMacrosParseInTime) {
+  std::string names, branches, macros, loop = "{% for i in range(99999) %}{% for j in range(99) %}";
+  for (int i = 0; i < 20000; ++i) names += "{% set n" + std::to_string(i) + "=1 %}";
+  for (int i = 0; i < 15000; ++i) branches += "{% if 1 %}{% endif %}";
+  for (int i = 0; i < 15000; ++i) macros += "{% macro a() %}{{caller}}{% endmacro %}";
+  EXPECT_EQ(render(names + branches), "");
+  EXPECT_EQ(render(names + macros), "");
+  expect_refused(names + loop + "{{ n19999 ~ n10000 }}{% endfor %}{% endfor %}", "");
 }
 
 TEST(HostileTemplate, Memory) {
@@ -66,13 +98,13 @@ TEST(HostileTemplate, Memory) {
   expect_refused("{{ 'a' * 10 ** 18 }}", "bytes");
   expect_refused("{{ [0] * 10 ** 15 }}", "bytes");
   expect_refused("{{ [[]] * (2 ** 62) }}", "memory");
-  expect_refused("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", "bytes");
-  expect_refused("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}", "bytes");
+  expect_refused("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", "LimitError");
+  expect_refused("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}", "LimitError");
   expect_refused("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", "bytes");
   expect_refused("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}", "steps");
   expect_refused("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}", "steps");
   expect_refused("{% set ns = namespace(s='xx') %}{% for i in range(60) %}{% set ns.s = ns.s | replace('x', 'xxxxxxxx') %}{% endfor %}", "");
-  expect_refused("{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s.join(ns.s) %}{% endfor %}", "bytes");
+  expect_refused("{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s.join(ns.s) %}{% endfor %}", "LimitError");
   expect_refused("{{ 'x' | indent(10 ** 10, true) }}", "");
   expect_refused("{{ 'x'.center(10 ** 10) }}", "");
   expect_refused("{{ 'x'.zfill(9223372036854775807) }}", "");
@@ -89,9 +121,13 @@ TEST(HostileTemplate, Memory) {
 }
 
 TEST(HostileTemplate, Output) {
-  expect_refused("{% for i in range(99999) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }}{% endfor %}", "writes more than");
+  expect_refused(
+      "{% for i in range(99999) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' "
+      "}}{% endfor %}",
+      "writes more than");
   expect_refused("{% set x = 'a' * 10000000 %}{{ x }}", "writes more than");
-  expect_refused("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set x %}{{ ns.s }}{{ ns.s }}{% endset %}{% set ns.s = x %}{% endfor %}", "");
+  expect_refused(
+      "{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set x %}{{ ns.s }}{{ ns.s }}{% endset %}{% set ns.s = x %}{% endfor %}", "");
 }
 
 TEST(HostileTemplate, Depth) {
@@ -112,7 +148,8 @@ TEST(HostileTemplate, Depth) {
   expect_refused(repeated("{% for x in y %}", 50000), "inside one another");
   expect_refused("{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}", "nested deeper");
   expect_refused("{% set ns = namespace(l={}) %}{% for i in range(99999) %}{% set ns.l = {1: ns.l} %}{% endfor %}", "nested deeper");
-  expect_refused("{% set ns = namespace(g=[1, 2]) %}{% for i in range(20000) %}{% set ns.g = ns.g | map('abs') %}{% endfor %}{{ ns.g | list }}", "deeper");
+  expect_refused("{% set ns = namespace(g=[1, 2]) %}{% for i in range(20000) %}{% set ns.g = ns.g | map('abs') %}{% endfor %}{{ ns.g | list }}",
+                 "deeper");
   expect_refused("{% set ns = namespace() %}{% set ns.self = ns %}{{ ns }}", "deeper");
   expect_refused("{% set ns = namespace(p=none) %}{% for i in range(50000) %}{% set ns.p = namespace(p=ns.p) %}{% endfor %}{{ ns.p }}", "deeper");
   expect_refused(std::string(2 << 20, 'x'), "bytes");
@@ -126,9 +163,11 @@ TEST(HostileTemplate, ManyElifsAndLongLinesAreFine) {
 }
 
 TEST(HostileTemplate, Sandbox) {
-  for (const char* source : {"{{ ''.__class__.__mro__ }}", "{{ [].__class__.__base__ }}", "{{ messages.__class__.x }}", "{{ raise_exception.__globals__.x }}", "{{ namespace.__init__.__globals__ }}",
-                             "{{ messages.append(1) }}", "{{ messages[0].update({}) }}", "{{ messages[0].clear() }}", "{{ '{0.__class__.__mro__}'.format(1) }}", "{{ (messages | attr('__class__')).x }}",
-                             "{{ cycler.__init__.__globals__.os.popen('id').read() }}", "{% set ns = namespace(__class__=1) %}", "{{ dict.__base__.x }}", "{{ self.__init__.x }}", "{{ range.__call__.x }}"}) {
+  for (const char* source : {"{{ ''.__class__.__mro__ }}", "{{ [].__class__.__base__ }}", "{{ messages.__class__.x }}",
+                             "{{ raise_exception.__globals__.x }}", "{{ namespace.__init__.__globals__ }}", "{{ messages.append(1) }}",
+                             "{{ messages[0].update({}) }}", "{{ messages[0].clear() }}", "{{ '{0.__class__.__mro__}'.format(1) }}",
+                             "{{ (messages | attr('__class__')).x }}", "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+                             "{% set ns = namespace(__class__=1) %}", "{{ dict.__base__.x }}", "{{ self.__init__.x }}", "{{ range.__call__.x }}"}) {
     std::string got = render(source);
     EXPECT_TRUE(got.starts_with("Error: ")) << source << " gave " << got;
   }
@@ -138,7 +177,8 @@ TEST(HostileTemplate, Sandbox) {
 TEST(HostileTemplate, Messages) {
   Json deep = Json::array();
   for (int i = 0; i < 150; ++i) deep = Json::array({deep});
-  EXPECT_NE(render("{{ messages }}", Json::array({Json{{"role", "user"}, {"content", "Hi"}, {"more", deep}}})).find("nested deeper"), std::string::npos);
+  EXPECT_NE(render("{{ messages }}", Json::array({Json{{"role", "user"}, {"content", "Hi"}, {"more", deep}}})).find("nested deeper"),
+            std::string::npos);
   EXPECT_EQ(render("{{ messages[0].content }}", Json::array({Json{{"role", "user"}, {"content", "a\xFF\xC3z"}}})), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
   EXPECT_NE(render("x", Json::object()).find("expected an array"), std::string::npos);
   EXPECT_NE(render("x", Json::array({1})).find("expected an object"), std::string::npos);

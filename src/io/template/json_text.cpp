@@ -20,14 +20,26 @@ class Writer {
     heap_.step();
     heap_.expect_room(out.size());
     switch (v.kind()) {
-      case Kind::none: out += "null"; return;
-      case Kind::boolean: out += v.boolean() ? "true" : "false"; return;
-      case Kind::integer: out += fmt::format("{}", v.integer()); return;
-      case Kind::real: out += number(v.real()); return;
-      case Kind::text: return string(view(v));
-      case Kind::list: return list(v.list());
-      case Kind::dict: return dict(v.dict());
-      default: type_error(fmt::format("Object of type {} is not JSON serializable", type_name(v)));
+      case Kind::none:
+        out += "null";
+        return;
+      case Kind::boolean:
+        out += v.boolean() ? "true" : "false";
+        return;
+      case Kind::integer:
+        out += fmt::format("{}", v.integer());
+        return;
+      case Kind::real:
+        out += number(v.real());
+        return;
+      case Kind::text:
+        return string(view(v));
+      case Kind::list:
+        return list(v.list());
+      case Kind::dict:
+        return dict(v.dict());
+      default:
+        type_error(fmt::format("Object of type {} is not JSON serializable", type_name(v)));
     }
   }
   std::string out;
@@ -46,13 +58,27 @@ class Writer {
     for (size_t i = 0; i < s.size();) {
       auto [c, length] = decode_utf8(s, i);
       switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        case '\f': out += "\\f"; break;
-        case '\b': out += "\\b"; break;
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
         default:
           if (c < 0x20 || (style_.ensure_ascii && c > 0x7E)) {
             escape(c);
@@ -111,12 +137,18 @@ class Writer {
 
   std::string key_text(const Value& key) {
     switch (key.kind()) {
-      case Kind::text: return key.text().bytes;
-      case Kind::none: return "null";
-      case Kind::boolean: return key.boolean() ? "true" : "false";
-      case Kind::integer: return fmt::format("{}", key.integer());
-      case Kind::real: return number(key.real());
-      default: type_error(fmt::format("keys must be str, int, float, bool or None, not {}", type_name(key)));
+      case Kind::text:
+        return key.text().bytes;
+      case Kind::none:
+        return "null";
+      case Kind::boolean:
+        return key.boolean() ? "true" : "false";
+      case Kind::integer:
+        return fmt::format("{}", key.integer());
+      case Kind::real:
+        return number(key.real());
+      default:
+        type_error(fmt::format("keys must be str, int, float, bool or None, not {}", type_name(key)));
     }
   }
 
@@ -130,7 +162,7 @@ class Writer {
     if (style_.sort_keys) {
       std::stable_sort(order.begin(), order.end(), [&](auto* a, auto* b) {
         heap_.step();
-        return less(a->first, b->first);
+        return less(heap_, a->first, b->first);
       });
     }
     out += '{';

@@ -52,7 +52,8 @@ class Lexer {
 
   // Moves to `to`, counting lines.
   void advance(size_t to) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(at_), source_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
+    line_ +=
+        static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(at_), source_.begin() + static_cast<std::ptrdiff_t>(to), '\n'));
     if (to > at_) line_starting_ = source_[to - 1] == '\n';
     at_ = to;
   }
@@ -168,7 +169,9 @@ class Lexer {
 
   size_t digits(size_t at) const {  // (\d+_)*\d+
     size_t end = at;
-    while (end < source_.size() && (ascii_digit(source_[end]) || (source_[end] == '_' && end > at && source_[end - 1] != '_' && end + 1 < source_.size() && ascii_digit(source_[end + 1])))) ++end;
+    while (end < source_.size() && (ascii_digit(source_[end]) || (source_[end] == '_' && end > at && source_[end - 1] != '_' &&
+                                                                  end + 1 < source_.size() && ascii_digit(source_[end + 1]))))
+      ++end;
     return end;
   }
 
@@ -213,7 +216,8 @@ class Lexer {
     size_t end = at_;
     while (end < source_.size()) {
       auto c = decode_utf8(source_, end);
-      bool mark = c.value >= 0x80 && c.value != 0xFFFD && !is_space(c.value) && !is_word(c.value) && is_printable(c.value) && end > at_ && c.value >= 0x300;
+      bool mark =
+          c.value >= 0x80 && c.value != 0xFFFD && !is_space(c.value) && !is_word(c.value) && is_printable(c.value) && end > at_ && c.value >= 0x300;
       if (!is_word(c.value) && !mark) break;
       end += static_cast<size_t>(c.length);
     }
@@ -314,21 +318,45 @@ std::string unescape_string(std::string_view quoted, int line) {
     }
     char c = s[++i];
     switch (c) {
-      case '\n': break;
+      case '\n':
+        break;
       case '\\':
       case '\'':
-      case '"': out += c; break;
-      case 'a': out += '\a'; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
-      case 'v': out += '\v'; break;
-      case 'x': hex(i + 1, 2), i += 2; break;
-      case 'u': hex(i + 1, 4), i += 4; break;
-      case 'U': hex(i + 1, 8), i += 8; break;
-      case 'N': syntax_error(line, "characters by name (\\N{...}) are not supported: write the character itself");
+      case '"':
+        out += c;
+        break;
+      case 'a':
+        out += '\a';
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'v':
+        out += '\v';
+        break;
+      case 'x':
+        hex(i + 1, 2), i += 2;
+        break;
+      case 'u':
+        hex(i + 1, 4), i += 4;
+        break;
+      case 'U':
+        hex(i + 1, 8), i += 8;
+        break;
+      case 'N':
+        syntax_error(line, "characters by name (\\N{...}) are not supported: write the character itself");
       default:
         if (c >= '0' && c <= '7') {
           char32_t value = 0;
@@ -342,7 +370,7 @@ std::string unescape_string(std::string_view quoted, int line) {
         } else {
           // Jinja turns the character into its own escape before it decodes, and the backslash before it then escapes that one's.
           auto point = decode_utf8(s, i);
-          out += point.value < 0x100 ? fmt::format("\\x{:02x}", static_cast<uint32_t>(point.value))
+          out += point.value < 0x100     ? fmt::format("\\x{:02x}", static_cast<uint32_t>(point.value))
                  : point.value < 0x10000 ? fmt::format("\\u{:04x}", static_cast<uint32_t>(point.value))
                                          : fmt::format("\\U{:08x}", static_cast<uint32_t>(point.value));
           i += static_cast<size_t>(point.length) - 1;

@@ -47,7 +47,7 @@ Value list_count(Render& r, const Value& self, Args& args) {
   int64_t n = 0;
   for (auto& item : self.list().items) {
     r.heap.step();
-    n += equal(item, a[0]) ? 1 : 0;
+    n += equal(r.heap, item, a[0]) ? 1 : 0;
   }
   return Value(n);
 }
@@ -58,7 +58,7 @@ Value list_index(Render& r, const Value& self, Args& args) {
   int64_t stop = place(a.integer(2, size));
   for (int64_t i = place(a.integer(1, 0)); i < stop; ++i) {
     r.heap.step();
-    if (equal(self.list().items[static_cast<size_t>(i)], a[0])) return Value(i);
+    if (equal(r.heap, self.list().items[static_cast<size_t>(i)], a[0])) return Value(i);
   }
   value_error(fmt::format("{} is not in {}", r.repr(a[0]), self.list().tuple ? "tuple" : "list"));
 }
@@ -73,7 +73,7 @@ Value range_index(Render& r, const Value& self, Args& args) {
   Pull pull = iterate(r.heap, self);
   Value item;
   for (int64_t i = 0; pull(item); ++i)
-    if (equal(item, a[0])) return Value(i);
+    if (equal(r.heap, item, a[0])) return Value(i);
   value_error(fmt::format("{} is not in range", r.repr(a[0])));
 }
 constexpr Named kRange[] = {{"count", range_count}, {"index", range_index}};
@@ -98,7 +98,7 @@ Value loop_changed(Render& r, const Value& self, Args& args) {
   if (!args.named.empty()) type_error("changed() takes no keyword arguments");
   auto* loop = static_cast<Loop*>(self.object());
   Value now = r.heap.tuple(args.positional);
-  if (loop->changed_value && equal(*loop->changed_value, now)) return Value(false);
+  if (loop->changed_value && equal(r.heap, *loop->changed_value, now)) return Value(false);
   loop->changed_value = now;
   return Value(true);
 }
@@ -125,22 +125,33 @@ Value dict_fromkeys(Render& r, const Value&, Args& args) {
 
 Method find_method(const Value& object, std::string_view name) {
   switch (object.kind()) {
-    case Kind::text: return find_text_method(name);
-    case Kind::dict: return find_in(kDict, name);
+    case Kind::text:
+      return find_text_method(name);
+    case Kind::dict:
+      return find_in(kDict, name);
     case Kind::list:
       return !object.list().tuple && name == "copy" ? copy : find_in(kTuple, name);
     case Kind::boolean:
-    case Kind::integer: return name == "bit_length" ? int_bit_length : nullptr;
-    case Kind::real: return name == "is_integer" ? float_is_integer : nullptr;
-    case Kind::object: break;
-    default: return nullptr;
+    case Kind::integer:
+      return name == "bit_length" ? int_bit_length : nullptr;
+    case Kind::real:
+      return name == "is_integer" ? float_is_integer : nullptr;
+    case Kind::object:
+      break;
+    default:
+      return nullptr;
   }
   switch (object.object()->kind) {
-    case ObjectKind::range: return find_in(kRange, name);
-    case ObjectKind::loop: return name == "cycle" ? loop_cycle : name == "changed" ? loop_changed : nullptr;
-    case ObjectKind::cycler: return name == "next" ? cycler_next : name == "reset" ? cycler_reset : nullptr;
-    case ObjectKind::dict_class: return name == "fromkeys" ? dict_fromkeys : nullptr;
-    default: return nullptr;
+    case ObjectKind::range:
+      return find_in(kRange, name);
+    case ObjectKind::loop:
+      return name == "cycle" ? loop_cycle : name == "changed" ? loop_changed : nullptr;
+    case ObjectKind::cycler:
+      return name == "next" ? cycler_next : name == "reset" ? cycler_reset : nullptr;
+    case ObjectKind::dict_class:
+      return name == "fromkeys" ? dict_fromkeys : nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -24,11 +24,17 @@ size_t find_text(std::string_view s, std::string_view part, size_t from = 0) {
   return found ? static_cast<size_t>(static_cast<const char*>(found) - s.data()) : kNotFound;
 }
 
+// The last occurrence, found as the first in the text turned round, so that this too is linear.
 size_t rfind_text(std::string_view s, std::string_view part) {
-  if (part.empty()) return s.size();
-  size_t last = kNotFound;
-  for (size_t at = find_text(s, part); at != kNotFound; at = find_text(s, part, at + 1)) last = at;
-  return last;
+  std::string turned(s.rbegin(), s.rend()), turned_part(part.rbegin(), part.rend());
+  size_t at = find_text(turned, turned_part);
+  return at == kNotFound ? kNotFound : s.size() - at - part.size();
+}
+
+std::u32string points_of(Render& r, const Value& v) {
+  r.heap.work(4 * view(v).size());
+  r.heap.expect_room(4 * view(v).size());
+  return to_code_points(view(v));
 }
 
 const Value& need_text(const Value& v, const char* what) {
@@ -47,8 +53,8 @@ std::string argument(Render& r, const Value& self, const Value& v) {
 template <std::string (*change)(std::string_view)>
 Value changed(Render& r, const Value& self, Args& args) {
   Bound(args, "method", {});
-  r.heap.expect_room(4 * view(self).size());
-  r.heap.work(4 * view(self).size());
+  r.heap.expect_room(8 * view(self).size());
+  r.heap.work(8 * view(self).size());
   return same_kind(r, self, change(view(self)));
 }
 
@@ -57,6 +63,7 @@ Value strip(Render& r, const Value& self, Args& args) {
   Bound a(args, "strip", {"chars"});
   std::optional<std::string_view> chars;
   if (a.given(0)) chars = view(need_text(a[0], "strip arg"));
+  if (chars) r.heap.work(16 * chars->size()), r.heap.expect_room(4 * chars->size());
   r.heap.work(view(self).size());
   return same_kind(r, self, std::string(strip_text(view(self), chars, side)));
 }
@@ -213,17 +220,16 @@ Value split(Render& r, const Value& self, Args& args) {
   std::vector<size_t> places;
   if (right && limit >= 0) {
     // From the right, so that overlapping separators are found as Python finds them.
-    size_t end = s.size();
-    while (static_cast<int64_t>(places.size()) < limit) {
-      size_t at = end < separator.size() ? kNotFound : s.substr(0, end).rfind(separator);
+    std::string turned(s.rbegin(), s.rend()), turned_separator(separator.rbegin(), separator.rend());
+    for (size_t at = 0; static_cast<int64_t>(places.size()) < limit; at += separator.size()) {
+      at = find_text(turned, turned_separator, at);
       if (at == kNotFound) break;
-      r.heap.work(separator.size() + (end - at));
-      places.push_back(at);
-      end = at;
+      places.push_back(s.size() - at - separator.size());
     }
     std::reverse(places.begin(), places.end());
   } else {
-    for (size_t at = find_text(s, separator); at != kNotFound && (limit < 0 || static_cast<int64_t>(places.size()) < limit); at = find_text(s, separator, at + separator.size()))
+    for (size_t at = find_text(s, separator); at != kNotFound && (limit < 0 || static_cast<int64_t>(places.size()) < limit);
+         at = find_text(s, separator, at + separator.size()))
       places.push_back(at);
   }
   std::vector<std::string_view> parts;
@@ -253,14 +259,14 @@ Value partition(Render& r, const Value& self, Args& args) {
 Value splitlines(Render& r, const Value& self, Args& args) {
   Bound a(args, "splitlines", {"keepends"});
   r.heap.work(view(self).size());
+  r.heap.expect_room(view(self).size() * sizeof(std::string_view));
   return text_list(r, self, split_lines(view(self), a.flag(0, false)));
 }
 
 template <bool (*holds)(char32_t)>
 Value every(Render& r, const Value& self, Args& args) {
   Bound(args, "is method", {});
-  r.heap.work(view(self).size());
-  auto points = to_code_points(view(self));
+  auto points = points_of(r, self);
   return Value(!points.empty() && std::all_of(points.begin(), points.end(), holds));
 }
 bool is_alnum(char32_t c) { return is_alpha(c) || is_numeric(c); }
@@ -272,9 +278,8 @@ Value isprintable(Render& r, const Value& self, Args& args) { return view(self).
 template <bool upper>
 Value is_case(Render& r, const Value& self, Args& args) {
   Bound(args, "is method", {});
-  r.heap.work(view(self).size());
   bool any = false;
-  for (char32_t c : to_code_points(view(self))) {
+  for (char32_t c : points_of(r, self)) {
     if (upper ? is_lower(c) : is_upper(c)) return Value(false);
     any = any || (upper ? is_upper(c) : is_lower(c));
   }
@@ -283,9 +288,8 @@ Value is_case(Render& r, const Value& self, Args& args) {
 
 Value istitle(Render& r, const Value& self, Args& args) {
   Bound(args, "istitle", {});
-  r.heap.work(view(self).size());
   bool inside = false, any = false;
-  for (char32_t c : to_code_points(view(self))) {
+  for (char32_t c : points_of(r, self)) {
     bool capital = is_upper(c) || (is_cased(c) && !is_lower(c));
     if (capital && inside) return Value(false);
     if (!capital && is_lower(c) && !inside) return Value(false);
@@ -297,8 +301,7 @@ Value istitle(Render& r, const Value& self, Args& args) {
 
 Value isidentifier(Render& r, const Value& self, Args& args) {
   Bound(args, "isidentifier", {});
-  r.heap.work(view(self).size());
-  auto points = to_code_points(view(self));
+  auto points = points_of(r, self);
   return Value(!points.empty() && (is_alpha(points[0]) || points[0] == '_') && std::all_of(points.begin(), points.end(), is_word));
 }
 
@@ -316,7 +319,9 @@ Value zfill(Render& r, const Value& self, Args& args) {
   if (!s.empty() && (s[0] == '-' || s[0] == '+')) sign = s.substr(0, 1);
   auto rest_length = self.text().length - static_cast<int64_t>(sign.size());
   int64_t width = as_index(a[0]);
-  return same_kind(r, self, std::string(sign) + pad_text(r, s.substr(sign.size()), rest_length, width < 1 ? 0 : width - static_cast<int64_t>(sign.size()), '>', "0"));
+  return same_kind(
+      r, self,
+      std::string(sign) + pad_text(r, s.substr(sign.size()), rest_length, width < 1 ? 0 : width - static_cast<int64_t>(sign.size()), '>', "0"));
 }
 
 Value expandtabs(Render& r, const Value& self, Args& args) {
@@ -409,7 +414,8 @@ Method find_text_method(std::string_view name) {
 
 std::string_view strip_text(std::string_view s, const std::optional<std::string_view>& chars, int side) {
   std::u32string set = chars ? to_code_points(*chars) : std::u32string();
-  auto drops = [&](char32_t c) { return chars ? set.find(c) != set.npos : is_space(c); };
+  std::sort(set.begin(), set.end());
+  auto drops = [&](char32_t c) { return chars ? std::binary_search(set.begin(), set.end(), c) : is_space(c); };
   if (side <= 0) {
     while (!s.empty()) {
       auto c = decode_utf8(s, 0);
@@ -467,7 +473,8 @@ std::vector<std::string_view> split_lines(std::string_view s, bool keep_ends) {
   for (size_t i = 0; i < s.size();) {
     auto c = decode_utf8(s, i);
     auto end = i + static_cast<size_t>(c.length);
-    bool breaks = (c.value >= 0x0A && c.value <= 0x0D) || (c.value >= 0x1C && c.value <= 0x1E) || c.value == 0x85 || c.value == 0x2028 || c.value == 0x2029;
+    bool breaks =
+        (c.value >= 0x0A && c.value <= 0x0D) || (c.value >= 0x1C && c.value <= 0x1E) || c.value == 0x85 || c.value == 0x2028 || c.value == 0x2029;
     if (breaks) {
       if (c.value == '\r' && end < s.size() && s[end] == '\n') ++end;
       lines.push_back(s.substr(begin, (keep_ends ? end : i) - begin));

@@ -23,18 +23,21 @@ bool is_iterable(const Value& v) {
     case Kind::undefined:
     case Kind::text:
     case Kind::list:
-    case Kind::dict: return true;
+    case Kind::dict:
+      return true;
     case Kind::object: {
       auto k = v.object()->kind;
       return k == ObjectKind::iterator || k == ObjectKind::range || k == ObjectKind::view || k == ObjectKind::loop;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
 Pull iterate(Heap& heap, const Value& v) {
   switch (v.kind()) {
-    case Kind::undefined: return [](Value&) { return false; };
+    case Kind::undefined:
+      return [](Value&) { return false; };
     case Kind::text:
       return [&heap, v, at = size_t{0}](Value& out) mutable {
         std::string_view s = view(v);
@@ -58,8 +61,10 @@ Pull iterate(Heap& heap, const Value& v) {
         out = v.dict().items[i++].first;
         return true;
       };
-    case Kind::object: break;
-    default: type_error(fmt::format("'{}' object is not iterable", type_name(v)));
+    case Kind::object:
+      break;
+    default:
+      type_error(fmt::format("'{}' object is not iterable", type_name(v)));
   }
   switch (v.object()->kind) {
     case ObjectKind::iterator: {
@@ -67,6 +72,7 @@ Pull iterate(Heap& heap, const Value& v) {
       return [&heap, it](Value& out) {
         Heap::Deeper deeper(heap);  // a filter of a filter of a filter pulls as deep as it was built
         heap.step();
+        Running running(it->running);
         return it->pull(out);
       };
     }
@@ -100,8 +106,16 @@ Pull iterate(Heap& heap, const Value& v) {
         return true;
       };
     }
-    default: type_error(fmt::format("'{}' object is not iterable", type_name(v)));
+    default:
+      type_error(fmt::format("'{}' object is not iterable", type_name(v)));
   }
+}
+
+Pull iterate_later(Heap& heap, const Value& v) {
+  return [&heap, v, pull = Pull()](Value& out) mutable {
+    if (!pull) pull = iterate(heap, v);
+    return pull(out);
+  };
 }
 
 std::vector<Value> to_vector(Heap& heap, const Value& v) {
@@ -122,12 +136,18 @@ std::vector<Value> to_vector(Heap& heap, const Value& v) {
 
 std::optional<int64_t> length_of(const Value& v) {
   switch (v.kind()) {
-    case Kind::undefined: return 0;
-    case Kind::text: return v.text().length;
-    case Kind::list: return static_cast<int64_t>(v.list().items.size());
-    case Kind::dict: return static_cast<int64_t>(v.dict().items.size());
-    case Kind::object: break;
-    default: return std::nullopt;
+    case Kind::undefined:
+      return 0;
+    case Kind::text:
+      return v.text().length;
+    case Kind::list:
+      return static_cast<int64_t>(v.list().items.size());
+    case Kind::dict:
+      return static_cast<int64_t>(v.dict().items.size());
+    case Kind::object:
+      break;
+    default:
+      return std::nullopt;
   }
   if (auto* range = as<Range>(v, ObjectKind::range)) return range->length();
   if (auto* items = as<View>(v, ObjectKind::view)) return static_cast<int64_t>(items->dict->items.size());
@@ -137,7 +157,8 @@ std::optional<int64_t> length_of(const Value& v) {
 
 bool contains(Heap& heap, const Value& container, const Value& item) {
   switch (container.kind()) {
-    case Kind::undefined: return false;
+    case Kind::undefined:
+      return false;
     case Kind::text: {
       if (item.is_undefined()) type_error("'in <string>' requires string as left operand, not Undefined");
       if (!item.is_text()) type_error(fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
@@ -145,7 +166,8 @@ bool contains(Heap& heap, const Value& container, const Value& item) {
       heap.work(s.size());
       return part.empty() || memmem(s.data(), s.size(), part.data(), part.size()) != nullptr;
     }
-    case Kind::dict: return container.dict().find(item) != nullptr;
+    case Kind::dict:
+      return container.dict().find(item) != nullptr;
     case Kind::object:
       if (auto* keys = as<View>(container, ObjectKind::view); keys && keys->what == ViewKind::keys) return keys->dict->find(item) != nullptr;
       [[fallthrough]];
@@ -154,10 +176,11 @@ bool contains(Heap& heap, const Value& container, const Value& item) {
       Pull pull = iterate(heap, container);
       Value other;
       while (pull(other))
-        if (equal(other, item)) return true;
+        if (equal(heap, other, item)) return true;
       return false;
     }
-    default: type_error(fmt::format("argument of type '{}' is not iterable", type_name(container)));
+    default:
+      type_error(fmt::format("argument of type '{}' is not iterable", type_name(container)));
   }
 }
 

@@ -45,20 +45,38 @@ struct Iterator : Object {
   Iterator(std::string_view name, std::function<bool(Value&)> f) : Object(ObjectKind::iterator), type(name), pull(std::move(f)) {}
   std::string_view type;
   std::function<bool(Value&)> pull;
+  bool running = false;
+};
+
+// Held while an iterator makes an item: one that is asked for another meanwhile, by way of a namespace it can see, is an error as in Python.
+class Running {
+ public:
+  explicit Running(bool& flag) : flag_(flag) {
+    if (flag_) value_error("generator already executing");
+    flag_ = true;
+  }
+  ~Running() { flag_ = false; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  bool& flag_;
 };
 
 struct ForStmt;
 struct Loop : Object {
   Loop() : Object(ObjectKind::loop) {}
   std::function<bool(Value&)> pull;
+  bool running = false;
   std::optional<int64_t> known_length;
   std::optional<Value> before, current, after, changed_value;
   int64_t index0 = -1;
   int64_t depth0 = 0;
-  const ForStmt* recursive = nullptr;     // the loop that loop(...) runs again
+  const ForStmt* recursive = nullptr;  // the loop that loop(...) runs again
   std::shared_ptr<Scope> outer;
   bool next(Value& out);  // advances; false at the end
   bool peek();            // whether another item follows
+  int64_t length(Heap& heap);
 };
 
 struct Cycler : Object {
@@ -99,6 +117,8 @@ T* as(const Value& v, ObjectKind kind) {
 // Iteration as Python does it: text by code point, dicts by key. Fault when v cannot be iterated.
 using Pull = std::function<bool(Value&)>;
 Pull iterate(Heap& heap, const Value& v);
+// The same, but v is only looked at when the first item is asked for, as a Python generator does.
+Pull iterate_later(Heap& heap, const Value& v);
 bool is_iterable(const Value& v);
 std::vector<Value> to_vector(Heap& heap, const Value& v);
 // len(v), or nothing where Python raises TypeError.

@@ -20,13 +20,20 @@ namespace {
 
 const char* symbol_of(Binary op) {
   switch (op) {
-    case Binary::add: return "+";
-    case Binary::subtract: return "-";
-    case Binary::multiply: return "*";
-    case Binary::divide: return "/";
-    case Binary::floor_divide: return "//";
-    case Binary::modulo: return "%";
-    case Binary::power: return "** or pow()";
+    case Binary::add:
+      return "+";
+    case Binary::subtract:
+      return "-";
+    case Binary::multiply:
+      return "*";
+    case Binary::divide:
+      return "/";
+    case Binary::floor_divide:
+      return "//";
+    case Binary::modulo:
+      return "%";
+    case Binary::power:
+      return "** or pow()";
   }
   return "";
 }
@@ -103,20 +110,27 @@ Value arithmetic(Binary op, const Value& a, const Value& b) {
       case Binary::divide:
         if (y == 0) zero_division("division by zero");
         return Value(static_cast<double>(x) / static_cast<double>(y));
-      case Binary::floor_divide: return Value(floor_divide(x, y));
-      default: return Value(modulo(x, y));
+      case Binary::floor_divide:
+        return Value(floor_divide(x, y));
+      default:
+        return Value(modulo(x, y));
     }
   }
   double x = a.real(), y = b.real();
   switch (op) {
-    case Binary::add: return Value(x + y);
-    case Binary::subtract: return Value(x - y);
-    case Binary::multiply: return Value(x * y);
+    case Binary::add:
+      return Value(x + y);
+    case Binary::subtract:
+      return Value(x - y);
+    case Binary::multiply:
+      return Value(x * y);
     case Binary::divide:
       if (y == 0) zero_division("float division by zero");
       return Value(x / y);
-    case Binary::floor_divide: return Value(floor_divide(x, y));
-    default: return Value(modulo(x, y));
+    case Binary::floor_divide:
+      return Value(floor_divide(x, y));
+    default:
+      return Value(modulo(x, y));
   }
 }
 
@@ -147,12 +161,23 @@ std::string escape_html(std::string_view s) {
   out.reserve(s.size());
   for (char c : s) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -160,7 +185,10 @@ std::string escape_html(std::string_view s) {
 
 std::string escaped(Render& render, const Value& v) {
   if (v.is_text() && v.text().markup) return v.text().bytes;
-  return v.is_text() ? escape_html(view(v)) : escape_html(render.str(v));
+  std::string s = render.str(v);
+  render.heap.work(5 * s.size());
+  render.heap.expect_room(5 * s.size());
+  return escape_html(s);
 }
 
 Value add(Render& render, const Value& a, const Value& b) { return binary(render, Binary::add, a, b); }
@@ -217,22 +245,26 @@ Value unary(Heap&, Unary op, const Value& v) {
 }
 
 bool compare(Render& render, Comparison op, const Value& a, const Value& b) {
-  if (a.is_text() && b.is_text()) render.heap.work(view(b).size());
-  if (a.is(Kind::list) || a.is(Kind::dict)) render.heap.step(length_of(a).value_or(0));
   switch (op) {
-    case Comparison::eq: return equal(a, b);
-    case Comparison::ne: return !equal(a, b);
-    case Comparison::lt: return less(a, b, "<");
-    case Comparison::gt: return less(b, a, ">");
+    case Comparison::eq:
+      return equal(render.heap, a, b);
+    case Comparison::ne:
+      return !equal(render.heap, a, b);
+    case Comparison::lt:
+      return less(render.heap, a, b, "<");
+    case Comparison::gt:
+      return less(render.heap, b, a, ">");
     case Comparison::le:
     case Comparison::ge: {
       const char* symbol = op == Comparison::le ? "<=" : ">=";
       const Value &x = op == Comparison::le ? a : b, &y = op == Comparison::le ? b : a;
       // Not the same as !(y < x): a NaN is neither.
-      return less(x, y, symbol) || equal(x, y);
+      return less(render.heap, x, y, symbol) || equal(render.heap, x, y);
     }
-    case Comparison::in: return contains(render.heap, b, a);
-    case Comparison::not_in: return !contains(render.heap, b, a);
+    case Comparison::in:
+      return contains(render.heap, b, a);
+    case Comparison::not_in:
+      return !contains(render.heap, b, a);
   }
   return false;
 }

@@ -120,15 +120,24 @@ ExprPtr Parser::parse_compare() {
   int deepest = first->height;
   for (;;) {
     Comparison op{};
-    if (is_op("==")) op = Comparison::eq;
-    else if (is_op("!=")) op = Comparison::ne;
-    else if (is_op("<")) op = Comparison::lt;
-    else if (is_op("<=")) op = Comparison::le;
-    else if (is_op(">")) op = Comparison::gt;
-    else if (is_op(">=")) op = Comparison::ge;
-    else if (is_name("in")) op = Comparison::in;
-    else if (is_name("not") && look().kind == TokenKind::name && look().text == "in") next(), op = Comparison::not_in;
-    else break;
+    if (is_op("=="))
+      op = Comparison::eq;
+    else if (is_op("!="))
+      op = Comparison::ne;
+    else if (is_op("<"))
+      op = Comparison::lt;
+    else if (is_op("<="))
+      op = Comparison::le;
+    else if (is_op(">"))
+      op = Comparison::gt;
+    else if (is_op(">="))
+      op = Comparison::ge;
+    else if (is_name("in"))
+      op = Comparison::in;
+    else if (is_name("not") && look().kind == TokenKind::name && look().text == "in")
+      next(), op = Comparison::not_in;
+    else
+      break;
     next();
     if (!e) e = std::make_unique<CompareExpr>(line);
     e->rest.emplace_back(op, parse_sum());
@@ -169,11 +178,16 @@ ExprPtr Parser::parse_product() {
   ExprPtr left = parse_power();
   for (;;) {
     Binary op{};
-    if (is_op("*")) op = Binary::multiply;
-    else if (is_op("/")) op = Binary::divide;
-    else if (is_op("//")) op = Binary::floor_divide;
-    else if (is_op("%")) op = Binary::modulo;
-    else return left;
+    if (is_op("*"))
+      op = Binary::multiply;
+    else if (is_op("/"))
+      op = Binary::divide;
+    else if (is_op("//"))
+      op = Binary::floor_divide;
+    else if (is_op("%"))
+      op = Binary::modulo;
+    else
+      return left;
     int line = next().line;
     ExprPtr right = parse_power();
     auto children = {static_cast<const Expr*>(left.get()), static_cast<const Expr*>(right.get())};
@@ -227,7 +241,8 @@ ExprPtr Parser::parse_number() {
   int64_t value = 0;
   const char* begin = digits.data() + (base == 10 ? 0 : 2);
   auto [end, code] = std::from_chars(begin, digits.data() + digits.size(), value, base);
-  if (code != std::errc{} || end != digits.data() + digits.size()) syntax_error(token.line, fmt::format("the integer {} does not fit in 64 bits", token.text.substr(0, 40)));
+  if (code != std::errc{} || end != digits.data() + digits.size())
+    syntax_error(token.line, fmt::format("the integer {} does not fit in 64 bits", token.text.substr(0, 40)));
   return std::make_unique<ConstantExpr>(token.line, Value(value));
 }
 
@@ -251,8 +266,10 @@ ExprPtr Parser::parse_primary() {
       return std::make_unique<ConstantExpr>(token.line, constant_text(std::move(joined)));
     }
     case TokenKind::integer:
-    case TokenKind::real: return parse_number();
-    default: break;
+    case TokenKind::real:
+      return parse_number();
+    default:
+      break;
   }
   if (skip_op("(")) {
     Nested guard(*this);
@@ -300,18 +317,25 @@ ExprPtr Parser::parse_dict() {
 
 ExprPtr Parser::parse_postfix(ExprPtr e) {
   for (;;) {
-    if (is_op(".") || is_op("[")) e = parse_subscript(std::move(e));
-    else if (is_op("(")) e = parse_call(std::move(e));
-    else return e;
+    if (is_op(".") || is_op("["))
+      e = parse_subscript(std::move(e));
+    else if (is_op("("))
+      e = parse_call(std::move(e));
+    else
+      return e;
   }
 }
 
 ExprPtr Parser::parse_filters(ExprPtr e) {
   for (;;) {
-    if (is_op("|")) e = parse_filter_chain(std::move(e), false);
-    else if (is_name("is")) e = parse_test(std::move(e));
-    else if (is_op("(")) e = parse_call(std::move(e));
-    else return e;
+    if (is_op("|"))
+      e = parse_filter_chain(std::move(e), false);
+    else if (is_name("is"))
+      e = parse_test(std::move(e));
+    else if (is_op("("))
+      e = parse_call(std::move(e));
+    else
+      return e;
   }
 }
 

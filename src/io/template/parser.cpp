@@ -11,13 +11,20 @@ namespace {
 
 std::string describe(const Token& t) {
   switch (t.kind) {
-    case TokenKind::end: return "end of template";
-    case TokenKind::data: return "template text";
-    case TokenKind::block_begin: return "begin of statement block";
-    case TokenKind::block_end: return "end of statement block";
-    case TokenKind::variable_begin: return "begin of print statement";
-    case TokenKind::variable_end: return "end of print statement";
-    default: return fmt::format("'{}'", t.text.substr(0, 60));
+    case TokenKind::end:
+      return "end of template";
+    case TokenKind::data:
+      return "template text";
+    case TokenKind::block_begin:
+      return "begin of statement block";
+    case TokenKind::block_end:
+      return "end of statement block";
+    case TokenKind::variable_begin:
+      return "begin of print statement";
+    case TokenKind::variable_end:
+      return "end of print statement";
+    default:
+      return fmt::format("'{}'", t.text.substr(0, 60));
   }
 }
 
@@ -30,7 +37,9 @@ Parser::Nested::Nested(Parser& p) : parser_(p) {
   }
 }
 
-void Parser::unexpected(std::string_view wanted) const { syntax_error(current().line, fmt::format("expected {}, got {}", wanted, describe(current()))); }
+void Parser::unexpected(std::string_view wanted) const {
+  syntax_error(current().line, fmt::format("expected {}, got {}", wanted, describe(current())));
+}
 
 void Parser::expect_op(std::string_view op) {
   if (!skip_op(op)) unexpected(fmt::format("'{}'", op));
@@ -88,7 +97,8 @@ Body Parser::statements(Ends ends, bool drop_end) {
         if (current().kind != TokenKind::block_end) unexpected("end of statement block");
         next();
         break;
-      default: unexpected("text or a tag");
+      default:
+        unexpected("text or a tag");
     }
   }
 }
@@ -303,7 +313,8 @@ std::unique_ptr<Stmt> Parser::parse_block() {
 }
 
 std::shared_ptr<const Syntax> parse_template(std::string_view source, const TemplateLimits& limits) {
-  if (source.size() > limits.source_bytes) syntax_error(1, fmt::format("the template has {} bytes, more than the {} allowed", source.size(), limits.source_bytes));
+  if (source.size() > limits.source_bytes)
+    syntax_error(1, fmt::format("the template has {} bytes, more than the {} allowed", source.size(), limits.source_bytes));
   std::string normal = normalize_source(valid_utf8(source));
   auto syntax = std::make_shared<Syntax>(Parser(tokenize(normal), limits.nesting).take());
   plan_scopes(*syntax);

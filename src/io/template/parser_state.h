@@ -99,8 +99,8 @@ class Parser {
   size_t at_ = 0;
   int nesting_limit_;
   int nesting_ = 0;
-  int loops_ = 0;      // around the statement within its function: where break and continue mean something
-  int for_blocks_ = 0; // around the statement anywhere: where the name loop is taken
+  int loops_ = 0;       // around the statement within its function: where break and continue mean something
+  int for_blocks_ = 0;  // around the statement anywhere: where the name loop is taken
   Syntax syntax_;
   std::unordered_map<std::string_view, int> ids_;
   std::vector<std::string> blocks_;

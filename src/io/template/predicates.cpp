@@ -23,12 +23,12 @@ bool compared(Render& r, const Value& v, Args& args) {
 template <int64_t remainder>
 bool parity(Render& r, const Value& v, Args& args) {
   Bound(args, "test", {});
-  return equal(binary(r, Binary::modulo, v, Value(int64_t{2})), Value(remainder));
+  return equal(r.heap, binary(r, Binary::modulo, v, Value(int64_t{2})), Value(remainder));
 }
 
 bool divisibleby(Render& r, const Value& v, Args& args) {
   Bound a(args, "divisibleby", {"num"}, 1);
-  return equal(binary(r, Binary::modulo, v, a[0]), Value(int64_t{0}));
+  return equal(r.heap, binary(r, Binary::modulo, v, a[0]), Value(int64_t{0}));
 }
 
 template <bool upper>
@@ -42,12 +42,17 @@ bool sameas(Render&, const Value& v, Args& args) {
   Bound a(args, "sameas", {"other"}, 1);
   if (v.kind() != a[0].kind()) return false;
   switch (v.kind()) {
-    case Kind::none: return true;
-    case Kind::boolean: return v.boolean() == a[0].boolean();
+    case Kind::none:
+      return true;
+    case Kind::boolean:
+      return v.boolean() == a[0].boolean();
     // Python shares small integers and the empty tuple; larger numbers are the same object only by accident.
-    case Kind::integer: return v.integer() == a[0].integer();
-    case Kind::real: return false;
-    default: return v.identity() == a[0].identity();
+    case Kind::integer:
+      return v.integer() == a[0].integer();
+    case Kind::real:
+      return false;
+    default:
+      return v.identity() == a[0].identity();
   }
 }
 

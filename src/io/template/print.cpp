@@ -58,7 +58,8 @@ void print_object(Heap& heap, Object& o, std::string& out) {
       return;
     }
     // Python prints an address here; there is none worth showing.
-    default: out += fmt::format("<{} object>", type_name(Value(&o)));
+    default:
+      out += fmt::format("<{} object>", type_name(Value(&o)));
   }
 }
 
@@ -128,11 +129,21 @@ void print_repr(Heap& heap, const Value& v, std::string& out) {
   Heap::Deeper deeper(heap);
   heap.step();
   switch (v.kind()) {
-    case Kind::undefined: out += "Undefined"; return;
-    case Kind::none: out += "None"; return;
-    case Kind::boolean: out += v.boolean() ? "True" : "False"; return;
-    case Kind::integer: out += fmt::format("{}", v.integer()); return;
-    case Kind::real: out += print_float(v.real()); return;
+    case Kind::undefined:
+      out += "Undefined";
+      return;
+    case Kind::none:
+      out += "None";
+      return;
+    case Kind::boolean:
+      out += v.boolean() ? "True" : "False";
+      return;
+    case Kind::integer:
+      out += fmt::format("{}", v.integer());
+      return;
+    case Kind::real:
+      out += print_float(v.real());
+      return;
     case Kind::text: {
       heap.work(view(v).size());
       heap.expect_room(out.size() + 6 * view(v).size());
@@ -182,8 +193,10 @@ std::string Render::str(const Value& v) {
   }
   if (auto* macro = as<Macro>(v, ObjectKind::macro)) {
     std::string out = "<Macro ";
-    if (macro->definition->name >= 0) print_text_repr(out, name_of(macro->definition->name));
-    else out += "anonymous";
+    if (macro->definition->name >= 0)
+      print_text_repr(out, name_of(macro->definition->name));
+    else
+      out += "anonymous";
     return out + ">";
   }
   std::string out;

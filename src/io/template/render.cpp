@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "io/template/globals.h"
 #include "io/template/print.h"
 
@@ -88,7 +89,8 @@ void Render::assign(const Target& target, const Value& value, const ScopePtr& sc
   line_ = target.line;
   if (target.tuple) {
     std::vector<Value> items = to_vector(heap, value);
-    if (items.size() < target.items.size()) value_error(fmt::format("not enough values to unpack (expected {}, got {})", target.items.size(), items.size()));
+    if (items.size() < target.items.size())
+      value_error(fmt::format("not enough values to unpack (expected {}, got {})", target.items.size(), items.size()));
     if (items.size() > target.items.size()) value_error(fmt::format("too many values to unpack (expected {})", target.items.size()));
     for (size_t i = 0; i < items.size(); ++i) assign(target.items[i], items[i], scope);
     return;
@@ -100,10 +102,7 @@ void Render::assign(const Target& target, const Value& value, const ScopePtr& sc
     return set_namespace_attribute(heap, *space, target.attribute, value);
   }
   auto* slot = scope->find(target.name);
-  if (!slot) {
-    scope->names.emplace_back(target.name, std::nullopt);
-    slot = &scope->names.back().second;
-  }
+  check(slot != nullptr, "a scope plans every name that is stored in it");
   *slot = value;
   if (scope.get() == top_) exported_[static_cast<size_t>(target.name)] = value;
 }
@@ -123,13 +122,16 @@ Render::Flow Render::run_statement(const Stmt& stmt, const ScopePtr& scope) {
   heap.step();
   line_ = stmt.line;
   switch (stmt.kind) {
-    case StmtKind::data: emit(static_cast<const DataStmt&>(stmt).text); return Flow::next;
+    case StmtKind::data:
+      emit(static_cast<const DataStmt&>(stmt).text);
+      return Flow::next;
     case StmtKind::print: {
       Value v = eval(*static_cast<const PrintStmt&>(stmt).value, scope);
       v.is_text() ? emit(view(v)) : emit(str(v));
       return Flow::next;
     }
-    case StmtKind::branch: return run_if(static_cast<const IfStmt&>(stmt), scope);
+    case StmtKind::branch:
+      return run_if(static_cast<const IfStmt&>(stmt), scope);
     case StmtKind::loop: {
       auto& s = static_cast<const ForStmt&>(stmt);
       return run_for(s, eval(*s.iterable, scope), scope, 0);
@@ -142,18 +144,27 @@ Render::Flow Render::run_statement(const Stmt& stmt, const ScopePtr& scope) {
       assign(name, Value(heap.make<Macro>(&m, scope)), scope);
       return Flow::next;
     }
-    case StmtKind::call_block: run_call_block(static_cast<const CallBlockStmt&>(stmt), scope); return Flow::next;
-    case StmtKind::filter_block: return run_filter_block(static_cast<const FilterBlockStmt&>(stmt), scope);
-    case StmtKind::with: return run_with(static_cast<const WithStmt&>(stmt), scope);
+    case StmtKind::call_block:
+      run_call_block(static_cast<const CallBlockStmt&>(stmt), scope);
+      return Flow::next;
+    case StmtKind::filter_block:
+      return run_filter_block(static_cast<const FilterBlockStmt&>(stmt), scope);
+    case StmtKind::with:
+      return run_with(static_cast<const WithStmt&>(stmt), scope);
     case StmtKind::set: {
       auto& s = static_cast<const SetStmt&>(stmt);
       assign(s.target, eval(*s.value, scope), scope);
       return Flow::next;
     }
-    case StmtKind::set_block: return run_set_block(static_cast<const SetBlockStmt&>(stmt), scope);
-    case StmtKind::block: run_block(static_cast<const BlockStmt&>(stmt), scope); return Flow::next;
-    case StmtKind::break_loop: return Flow::break_loop;
-    case StmtKind::continue_loop: return Flow::continue_loop;
+    case StmtKind::set_block:
+      return run_set_block(static_cast<const SetBlockStmt&>(stmt), scope);
+    case StmtKind::block:
+      run_block(static_cast<const BlockStmt&>(stmt), scope);
+      return Flow::next;
+    case StmtKind::break_loop:
+      return Flow::break_loop;
+    case StmtKind::continue_loop:
+      return Flow::continue_loop;
   }
   return Flow::next;
 }

@@ -89,8 +89,8 @@ class Render {
 
   const Syntax& syntax_;
   Surroundings surroundings_;
-  Dict::Items variables_;               // before run()
-  std::shared_ptr<const Dict> context_;  // from then on
+  Dict::Items variables_;                       // before run()
+  std::shared_ptr<const Dict> context_;         // from then on
   std::vector<std::optional<Value>> exported_;  // by name: what the top level has set, which blocks see
   std::string* out_ = nullptr;
   size_t emitted_ = 0;

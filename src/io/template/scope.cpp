@@ -12,34 +12,40 @@
 namespace motley::jinja {
 namespace {
 
-// The names of one scope while it is being planned.
+// The names of one scope while it is being planned, or what one branch of an `if` changes in them (then base is what it started from): a
+// copy for every branch would make a template of many names and many branches quadratic.
 struct Symbols {
-  const Symbols* parent = nullptr;
+  const Symbols* parent = nullptr;  // of the scope around this one
+  const Symbols* base = nullptr;
   std::map<int, Entry> loads;  // every name of this scope
   std::set<int> stores;
 
-  bool found(int name) const { return loads.contains(name) || (parent && parent->found(name)); }
+  bool here(int name) const { return loads.contains(name) || (base && base->here(name)); }
+  bool stored(int name) const { return stores.contains(name) || (base && base->stored(name)); }
   bool found_outside(int name) const { return parent && parent->found(name); }
+  bool found(int name) const { return here(name) || found_outside(name); }
   void load(int name) {
     if (!found(name)) loads[name] = Entry::resolve;
   }
   void store(int name) {
     stores.insert(name);
-    if (!loads.contains(name)) loads[name] = found_outside(name) ? Entry::alias : Entry::missing;
+    if (!here(name)) loads[name] = found_outside(name) ? Entry::alias : Entry::missing;
   }
   void parameter(int name) {
     stores.insert(name);
     loads[name] = Entry::parameter;
   }
+  Symbols branch() const { return {.parent = parent, .base = this, .loads = {}, .stores = {}}; }
+  Symbols inner() const { return {.parent = this, .base = nullptr, .loads = {}, .stores = {}}; }
   // After the branches of an `if`: what only some of them set may still be what it was before.
-  void merge(const std::vector<Symbols>& branches) {
+  void merge(std::initializer_list<const Symbols*> branches) {
     std::set<int> fresh;
-    for (auto& b : branches)
-      for (int name : b.stores)
-        if (!stores.contains(name)) fresh.insert(name);
-    for (auto& b : branches) {
-      for (auto& [name, entry] : b.loads) loads[name] = entry;
-      stores.insert(b.stores.begin(), b.stores.end());
+    for (auto* b : branches)
+      for (int name : b->stores)
+        if (!stored(name)) fresh.insert(name);
+    for (auto* b : branches) {
+      for (auto& [name, entry] : b->loads) loads[name] = entry;
+      stores.insert(b->stores.begin(), b->stores.end());
     }
     for (int name : fresh) loads[name] = found_outside(name) ? Entry::alias : Entry::resolve;
   }
@@ -61,16 +67,20 @@ void for_each_child(const Expr& e, Visit visit) {
   };
   switch (e.kind) {
     case ExprKind::constant:
-    case ExprKind::name: return;
+    case ExprKind::name:
+      return;
     case ExprKind::sequence:
       for (auto& item : static_cast<const SequenceExpr&>(e).items) visit(*item);
       return;
     case ExprKind::dict:
       for (auto& [key, value] : static_cast<const DictExpr&>(e).items) visit(*key), visit(*value);
       return;
-    case ExprKind::unary: return visit(*static_cast<const UnaryExpr&>(e).operand);
-    case ExprKind::binary: return visit(*static_cast<const BinaryExpr&>(e).left), visit(*static_cast<const BinaryExpr&>(e).right);
-    case ExprKind::logic: return visit(*static_cast<const LogicExpr&>(e).left), visit(*static_cast<const LogicExpr&>(e).right);
+    case ExprKind::unary:
+      return visit(*static_cast<const UnaryExpr&>(e).operand);
+    case ExprKind::binary:
+      return visit(*static_cast<const BinaryExpr&>(e).left), visit(*static_cast<const BinaryExpr&>(e).right);
+    case ExprKind::logic:
+      return visit(*static_cast<const LogicExpr&>(e).left), visit(*static_cast<const LogicExpr&>(e).right);
     case ExprKind::concat:
       for (auto& part : static_cast<const ConcatExpr&>(e).parts) visit(*part);
       return;
@@ -85,11 +95,16 @@ void for_each_child(const Expr& e, Visit visit) {
       maybe(c.test), maybe(c.yes), maybe(c.no);
       return;
     }
-    case ExprKind::filter: return maybe(static_cast<const FilterExpr&>(e).input), for_each_arg(static_cast<const FilterExpr&>(e).args, visit);
-    case ExprKind::test: return maybe(static_cast<const TestExpr&>(e).input), for_each_arg(static_cast<const TestExpr&>(e).args, visit);
-    case ExprKind::call: return visit(*static_cast<const CallExpr&>(e).callee), for_each_arg(static_cast<const CallExpr&>(e).args, visit);
-    case ExprKind::attribute: return visit(*static_cast<const AttributeExpr&>(e).object);
-    case ExprKind::item: return visit(*static_cast<const ItemExpr&>(e).object), visit(*static_cast<const ItemExpr&>(e).index);
+    case ExprKind::filter:
+      return maybe(static_cast<const FilterExpr&>(e).input), for_each_arg(static_cast<const FilterExpr&>(e).args, visit);
+    case ExprKind::test:
+      return maybe(static_cast<const TestExpr&>(e).input), for_each_arg(static_cast<const TestExpr&>(e).args, visit);
+    case ExprKind::call:
+      return visit(*static_cast<const CallExpr&>(e).callee), for_each_arg(static_cast<const CallExpr&>(e).args, visit);
+    case ExprKind::attribute:
+      return visit(*static_cast<const AttributeExpr&>(e).object);
+    case ExprKind::item:
+      return visit(*static_cast<const ItemExpr&>(e).object), visit(*static_cast<const ItemExpr&>(e).index);
     case ExprKind::slice: {
       auto& s = static_cast<const SliceExpr&>(e);
       maybe(s.start), maybe(s.stop), maybe(s.step);
@@ -134,7 +149,8 @@ class Mentions {
   }
   void visit(const Stmt& stmt) {
     switch (stmt.kind) {
-      case StmtKind::print: return visit(static_cast<const PrintStmt&>(stmt).value);
+      case StmtKind::print:
+        return visit(static_cast<const PrintStmt&>(stmt).value);
       case StmtKind::branch: {
         auto& s = static_cast<const IfStmt&>(stmt);
         for (auto& [test, body] : s.branches) visit(test), visit(body);
@@ -144,24 +160,28 @@ class Mentions {
         auto& s = static_cast<const ForStmt&>(stmt);
         return visit(s.target), visit(s.iterable), visit(s.body), visit(s.otherwise), visit(s.filter);
       }
-      case StmtKind::macro: return visit(static_cast<const MacroStmt&>(stmt));
+      case StmtKind::macro:
+        return visit(static_cast<const MacroStmt&>(stmt));
       case StmtKind::call_block: {
         auto& s = static_cast<const CallBlockStmt&>(stmt);
         return visit(s.call), visit(*s.caller);
       }
-      case StmtKind::filter_block: return visit(static_cast<const FilterBlockStmt&>(stmt).body), visit(static_cast<const FilterBlockStmt&>(stmt).filter);
+      case StmtKind::filter_block:
+        return visit(static_cast<const FilterBlockStmt&>(stmt).body), visit(static_cast<const FilterBlockStmt&>(stmt).filter);
       case StmtKind::with: {
         auto& s = static_cast<const WithStmt&>(stmt);
         for (auto& t : s.targets) visit(t);
         for (auto& v : s.values) visit(v);
         return visit(s.body);
       }
-      case StmtKind::set: return visit(static_cast<const SetStmt&>(stmt).target), visit(static_cast<const SetStmt&>(stmt).value);
+      case StmtKind::set:
+        return visit(static_cast<const SetStmt&>(stmt).target), visit(static_cast<const SetStmt&>(stmt).value);
       case StmtKind::set_block: {
         auto& s = static_cast<const SetBlockStmt&>(stmt);
         return visit(s.target), visit(s.filter), visit(s.body);
       }
-      default: return;
+      default:
+        return;
     }
   }
   int name_;
@@ -170,7 +190,8 @@ class Mentions {
 
 class Planner {
  public:
-  explicit Planner(Syntax& syntax) : syntax_(syntax) {}
+  explicit Planner(Syntax& syntax)
+      : syntax_(syntax), loop_(id_of("loop")), caller_(id_of("caller")), kwargs_(id_of("kwargs")), varargs_(id_of("varargs")) {}
 
   void run() {
     Symbols root;
@@ -196,12 +217,18 @@ class Planner {
   }
   void collect(const Stmt& stmt, Symbols& symbols) {
     switch (stmt.kind) {
-      case StmtKind::print: return collect(static_cast<const PrintStmt&>(stmt).value, symbols);
-      case StmtKind::branch: return collect_if(static_cast<const IfStmt&>(stmt), symbols);
-      case StmtKind::loop: return collect(static_cast<const ForStmt&>(stmt).iterable, symbols);
-      case StmtKind::macro: return symbols.store(static_cast<const MacroStmt&>(stmt).name);
-      case StmtKind::call_block: return collect(static_cast<const CallBlockStmt&>(stmt).call, symbols);
-      case StmtKind::filter_block: return collect(static_cast<const FilterBlockStmt&>(stmt).filter, symbols);
+      case StmtKind::print:
+        return collect(static_cast<const PrintStmt&>(stmt).value, symbols);
+      case StmtKind::branch:
+        return collect_if(static_cast<const IfStmt&>(stmt), symbols);
+      case StmtKind::loop:
+        return collect(static_cast<const ForStmt&>(stmt).iterable, symbols);
+      case StmtKind::macro:
+        return symbols.store(static_cast<const MacroStmt&>(stmt).name);
+      case StmtKind::call_block:
+        return collect(static_cast<const CallBlockStmt&>(stmt).call, symbols);
+      case StmtKind::filter_block:
+        return collect(static_cast<const FilterBlockStmt&>(stmt).filter, symbols);
       case StmtKind::with:
         for (auto& v : static_cast<const WithStmt&>(stmt).values) collect(v, symbols);
         return;
@@ -210,23 +237,25 @@ class Planner {
         collect(s.value, symbols);
         return collect(s.target, symbols);
       }
-      case StmtKind::set_block: return collect(static_cast<const SetBlockStmt&>(stmt).target, symbols);
-      default: return;
+      case StmtKind::set_block:
+        return collect(static_cast<const SetBlockStmt&>(stmt).target, symbols);
+      default:
+        return;
     }
   }
   void collect_if(const IfStmt& s, Symbols& symbols) {
     collect(s.branches[0].first, symbols);
-    Symbols body = symbols, elifs = symbols, otherwise = symbols;
+    Symbols body = symbols.branch(), elifs = symbols.branch(), otherwise = symbols.branch();
     collect(s.branches[0].second, body);
     // Jinja holds every elif as an `if` of its own, one after the other inside one branch.
     for (size_t i = 1; i < s.branches.size(); ++i) {
       collect(s.branches[i].first, elifs);
-      Symbols inner = elifs;
+      Symbols inner = elifs.branch();
       collect(s.branches[i].second, inner);
-      elifs.merge({inner, elifs, elifs});
+      elifs.merge({&inner});
     }
     collect(s.otherwise, otherwise);
-    symbols.merge({body, elifs, otherwise});
+    symbols.merge({&body, &elifs, &otherwise});
   }
 
   // --- second pass: inner scopes, and the names of filters and tests. soft: inside an `if`, where an unknown one may never be reached
@@ -252,14 +281,17 @@ class Planner {
   }
   void descend(Stmt& stmt, const Symbols& symbols, bool soft) {
     switch (stmt.kind) {
-      case StmtKind::print: return check(static_cast<PrintStmt&>(stmt).value, soft);
+      case StmtKind::print:
+        return check(static_cast<PrintStmt&>(stmt).value, soft);
       case StmtKind::branch: {
         auto& s = static_cast<IfStmt&>(stmt);
         for (auto& [test, body] : s.branches) check(test, true), descend(body, symbols, true);
         return descend(s.otherwise, symbols, true);
       }
-      case StmtKind::loop: return descend_for(static_cast<ForStmt&>(stmt), symbols, soft);
-      case StmtKind::macro: return descend_macro(static_cast<MacroStmt&>(stmt), symbols);
+      case StmtKind::loop:
+        return descend_for(static_cast<ForStmt&>(stmt), symbols, soft);
+      case StmtKind::macro:
+        return descend_macro(static_cast<MacroStmt&>(stmt), symbols);
       case StmtKind::call_block: {
         auto& s = static_cast<CallBlockStmt&>(stmt);
         check(s.call, soft);
@@ -267,7 +299,7 @@ class Planner {
       }
       case StmtKind::filter_block: {
         auto& s = static_cast<FilterBlockStmt&>(stmt);
-        Symbols inner{.parent = &symbols, .loads = {}, .stores = {}};
+        Symbols inner = symbols.inner();
         collect(s.body, inner);
         collect(s.filter, inner);
         s.plan = inner.plan();
@@ -277,16 +309,17 @@ class Planner {
       case StmtKind::with: {
         auto& s = static_cast<WithStmt&>(stmt);
         for (auto& v : s.values) check(v, soft);
-        Symbols inner{.parent = &symbols, .loads = {}, .stores = {}};
+        Symbols inner = symbols.inner();
         for (auto& t : s.targets) for_each_name(t, [&](const Target& x) { inner.parameter(x.name); });
         collect(s.body, inner);
         s.plan = inner.plan();
         return descend(s.body, inner, false);
       }
-      case StmtKind::set: return check(static_cast<SetStmt&>(stmt).value, soft);
+      case StmtKind::set:
+        return check(static_cast<SetStmt&>(stmt).value, soft);
       case StmtKind::set_block: {
         auto& s = static_cast<SetBlockStmt&>(stmt);
-        Symbols inner{.parent = &symbols, .loads = {}, .stores = {}};
+        Symbols inner = symbols.inner();
         collect(s.body, inner);
         collect(s.filter, inner);
         s.plan = inner.plan();
@@ -300,25 +333,26 @@ class Planner {
         s.plan = root.plan();
         return descend(s.body, root, false);
       }
-      default: return;
+      default:
+        return;
     }
   }
 
   void descend_for(ForStmt& s, const Symbols& symbols, bool soft) {
     check(s.iterable, soft);
-    Symbols body{.parent = &symbols, .loads = {}, .stores = {}};
-    if (loop_name() >= 0) body.parameter(loop_name());
+    Symbols body = symbols.inner();
+    if (loop_ >= 0) body.parameter(loop_);
     for_each_name(s.target, [&](const Target& t) { body.parameter(t.name); });
     collect(s.body, body);
     s.body_plan = body.plan();
-    Symbols filter{.parent = &symbols, .loads = {}, .stores = {}};
+    Symbols filter = symbols.inner();
     if (s.filter) {
       for_each_name(s.target, [&](const Target& t) { filter.parameter(t.name); });
       collect(s.filter, filter);
       check(s.filter, false);
     }
     s.filter_plan = filter.plan();
-    Symbols otherwise{.parent = &symbols, .loads = {}, .stores = {}};
+    Symbols otherwise = symbols.inner();
     collect(s.otherwise, otherwise);
     s.otherwise_plan = otherwise.plan();
     descend(s.body, body, false);
@@ -326,17 +360,16 @@ class Planner {
   }
 
   void descend_macro(MacroStmt& m, const Symbols& symbols) {
-    Symbols inner{.parent = &symbols, .loads = {}, .stores = {}};
+    Symbols inner = symbols.inner();
     for (int p : m.parameters) inner.parameter(p);
     for (auto& d : m.defaults) collect(d, inner), check(d, false);
     collect(m.body, inner);
-    auto special = [&](const char* name, bool& takes) {
-      int id = id_of(name);
+    auto special = [&](int id, bool& takes) {
       if (id < 0 || !Mentions(id).in(m.body)) return;
       size_t at = 0;
       while (at < m.parameters.size() && m.parameters[at] != id) ++at;
       bool declared = at < m.parameters.size();
-      if (std::string_view(name) == "caller") {
+      if (id == caller_) {
         if (declared && at < m.parameters.size() - m.defaults.size())
           syntax_error(m.line, "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a default.");
         m.explicit_caller = declared;
@@ -346,9 +379,9 @@ class Planner {
       }
       if (!declared) inner.parameter(id);
     };
-    special("caller", m.takes_caller);
-    special("kwargs", m.takes_kwargs);
-    special("varargs", m.takes_varargs);
+    special(caller_, m.takes_caller);
+    special(kwargs_, m.takes_kwargs);
+    special(varargs_, m.takes_varargs);
     m.plan = inner.plan();
     descend(m.body, inner, false);
   }
@@ -358,13 +391,9 @@ class Planner {
       if (syntax_.names[i] == name) return static_cast<int>(i);
     return -1;
   }
-  int loop_name() {
-    if (loop_name_ == -2) loop_name_ = id_of("loop");
-    return loop_name_;
-  }
 
   Syntax& syntax_;
-  int loop_name_ = -2;
+  int loop_, caller_, kwargs_, varargs_;  // -1 where the template does not say the word
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 //
 //   plan_scopes(syntax);   // fills every ScopePlan, resolves filters and tests; Fault("TemplateAssertionError") for an unknown one
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -15,11 +16,10 @@ namespace motley::jinja {
 
 struct Scope {
   std::shared_ptr<Scope> parent;
-  std::vector<std::pair<int, std::optional<Value>>> names;  // no value: missing, which reads as undefined
+  std::vector<std::pair<int, std::optional<Value>>> names;  // in the order of their numbers; no value: missing, which reads as undefined
   std::optional<Value>* find(int name) {
-    for (auto& [id, value] : names)
-      if (id == name) return &value;
-    return nullptr;
+    auto it = std::lower_bound(names.begin(), names.end(), name, [](const auto& entry, int n) { return entry.first < n; });
+    return it != names.end() && it->first == name ? &it->second : nullptr;
   }
 };
 

@@ -89,18 +89,19 @@ class Charge {
 
 struct Text {
   Text(Heap* heap, std::string s, bool is_markup);
-  std::string bytes;        // valid UTF-8
-  bool markup = false;      // Python's Markup: text that is already escaped, as `escape` and `safe` make
-  int64_t length = 0;       // in code points
+  std::string bytes;    // valid UTF-8
+  bool markup = false;  // Python's Markup: text that is already escaped, as `escape` and `safe` make
+  int64_t length = 0;   // in code points
   bool ascii() const { return length == static_cast<int64_t>(bytes.size()); }
   Charge charge;
 };
 
 struct List {
-  List(Heap* heap, std::vector<Value> values, bool is_tuple, int nesting) : items(std::move(values)), tuple(is_tuple), depth(nesting), charge(heap, 64 + items.capacity() * sizeof(Value)) {}
+  List(Heap* heap, std::vector<Value> values, bool is_tuple, int nesting)
+      : items(std::move(values)), tuple(is_tuple), depth(nesting), charge(heap, 64 + items.capacity() * sizeof(Value)) {}
   std::vector<Value> items;
   bool tuple = false;
-  int depth = 1;  // containers inside one another; bounded, so that no walk over values can exhaust the stack
+  int depth = 1;       // containers inside one another; bounded, so that no walk over values can exhaust the stack
   bool group = false;  // of `groupby`: a pair whose halves are also called grouper and list
   Charge charge;
 };
@@ -196,10 +197,11 @@ class Heap {
 };
 
 bool truth(const Value& v);
-bool equal(const Value& a, const Value& b);
-bool less(const Value& a, const Value& b, const char* symbol = "<");  // a < b; Fault when Python has no order between them
-size_t hash_of(const Value& key);                                      // Fault for a list or dict
-std::string type_name(const Value& v);                                 // as type(v).__name__
+// These charge the heap for what they look at: a list of lists that share their halves is small to hold and endless to compare.
+bool equal(Heap& heap, const Value& a, const Value& b);
+bool less(Heap& heap, const Value& a, const Value& b, const char* symbol = "<");  // a < b; Fault when Python has no order between them
+size_t hash_of(Heap& heap, const Value& key);                                     // Fault for a list or dict
+std::string type_name(const Value& v);                                            // as type(v).__name__
 inline std::string_view view(const Value& text) { return text.text().bytes; }
 
 }  // namespace motley::jinja

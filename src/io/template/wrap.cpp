@@ -23,9 +23,11 @@ std::vector<Points> hyphen_pieces(const Points& word) {
     }
     size_t end = i;
     while (end < word.size() && word[end] == '-') ++end;
-    bool dash = end - i >= 2 && i > begin && end < word.size() && is_word(word[end]) && (is_word(word[i - 1]) || std::u32string_view(U"!\"'&.,?").find(word[i - 1]) != std::u32string_view::npos);
+    bool dash = end - i >= 2 && i > begin && end < word.size() && is_word(word[end]) &&
+                (is_word(word[i - 1]) || std::u32string_view(U"!\"'&.,?").find(word[i - 1]) != std::u32string_view::npos);
     bool hyphen = end - i == 1 && i >= 2 && letter(word[i - 1]) && (letter(word[i - 2]) || (word[i - 2] == '-' && i >= 3 && letter(word[i - 3]))) &&
-                  end + 1 < word.size() && letter(word[end]) && (letter(word[end + 1]) || (word[end + 1] == '-' && end + 2 < word.size() && letter(word[end + 2])));
+                  end + 1 < word.size() && letter(word[end]) &&
+                  (letter(word[end + 1]) || (word[end + 1] == '-' && end + 2 < word.size() && letter(word[end + 2])));
     if (dash) {
       pieces.push_back(word.substr(begin, i - begin));
       pieces.push_back(word.substr(i, end - i));
@@ -57,7 +59,9 @@ std::vector<Points> chunks_of(const Points& s, bool break_on_hyphens) {
   return chunks;
 }
 
-bool blank(const Points& p) { return std::all_of(p.begin(), p.end(), [](char32_t c) { return is_space(c); }); }
+bool blank(const Points& p) {
+  return std::all_of(p.begin(), p.end(), [](char32_t c) { return is_space(c); });
+}
 
 }  // namespace
 
@@ -80,7 +84,9 @@ std::vector<std::string> wrap_line(std::string_view line, const WrapStyle& style
         size_t cut = room;
         if (style.break_on_hyphens && chunks[next].size() > room) {
           size_t hyphen = room == 0 ? Points::npos : chunks[next].rfind(U'-', room - 1);
-          if (hyphen != Points::npos && hyphen > 0 && std::any_of(chunks[next].begin(), chunks[next].begin() + static_cast<std::ptrdiff_t>(hyphen), [](char32_t c) { return c != '-'; })) cut = hyphen + 1;
+          if (hyphen != Points::npos && hyphen > 0 &&
+              std::any_of(chunks[next].begin(), chunks[next].begin() + static_cast<std::ptrdiff_t>(hyphen), [](char32_t c) { return c != '-'; }))
+            cut = hyphen + 1;
         }
         parts.push_back(chunks[next].substr(0, cut));
         chunks[next].erase(0, cut);
