@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "program/program.h"
 #include "target/target.h"
@@ -36,6 +37,12 @@ class Executable {
   virtual void run(const Sizes& sizes, std::span<const std::span<const int32_t>> inputs, std::span<const std::span<float>> outputs) = 0;
 };
 
+// How a bandwidth probe reads: interleaved streams, each with lines prefetched so many bytes ahead (0: not).
+struct ReadPattern {
+  int streams = 1;
+  int64_t ahead = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -48,6 +55,11 @@ class Device {
   virtual int64_t state_bytes() const = 0;  // resident bytes of all states, packing included
 
   virtual std::unique_ptr<Executable> prepare(const Program& program) = 0;
+
+  // What the device reaches with nothing in the way, measured now on all its threads; runtime/probe.h asks and picks the best. Bytes per
+  // second of each pattern, over `bytes` of fresh memory; operations per second (a multiply-add is two) for products with such activations.
+  virtual std::vector<double> probe_reads(std::span<const ReadPattern> patterns, int64_t bytes) = 0;
+  virtual double probe_multiply_adds(ActivationFormat format) = 0;
 };
 
 }  // namespace motley

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/probe.h"
 #include "backends/cpu/state.h"
 #include "backends/cpu/target.h"
 #include "base/cores.h"
@@ -46,6 +47,9 @@ class CpuDevice final : public Device {
   int64_t state_bytes() const override { return bytes_; }
 
   std::unique_ptr<Executable> prepare(const Program& program) override { return prepare_program(program, shared_); }
+
+  std::vector<double> probe_reads(std::span<const ReadPattern> patterns, int64_t bytes) override { return cpu::probe_reads(shared_.kernels, pool_, patterns, bytes); }
+  double probe_multiply_adds(ActivationFormat format) override { return cpu::probe_multiply_adds(shared_.kernels, pool_, format); }
 
  private:
   // The old state of that name goes first, so that replacing needs no memory for both.
