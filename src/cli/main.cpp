@@ -15,10 +15,14 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"run", "continue a text", add_run},
+    {"chat", "talk with a model on the terminal", add_chat},
     {"eval", "measure how well a model predicts a text", add_eval},
+    {"explain", "what the compiler makes of a model here, and why", add_explain},
     {"tokenize", "text to token ids", add_tokenize},
     {"detokenize", "token ids to text", add_detokenize},
     {"template", "show the prompt that a chat template makes of messages", add_template},
+    {"quantize", "write a model with smaller weights", add_quantize},
+    {"convert", "between Hugging Face folders and GGUF files", add_convert},
 };
 
 int usage_error(std::string_view message) {

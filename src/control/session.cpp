@@ -22,11 +22,11 @@ std::vector<int64_t> token_ranges(int64_t most) {
   return out;
 }
 
-Interpreter::Inputs named_inputs(const StepInputs& step) {
+}  // namespace
+
+std::map<std::string, std::vector<int32_t>> named_inputs(const StepInputs& step) {
   return {{"tokens", step.tokens}, {"positions", step.positions}, {"seq", step.seq}, {"slots", step.slots}, {"tables", step.tables}, {"rows", step.rows}};
 }
-
-}  // namespace
 
 BuildLimits build_limits(const Plan& plan) {
   return {.tokens = plan.batch_tokens, .sequences = plan.sequences, .rows = plan.rows, .pages = plan.pages, .page_tokens = plan.page_tokens, .blocks = plan.blocks(), .kv_type = plan.kv_type};
@@ -63,17 +63,12 @@ ModelDemand demand_of(const ModelSource& source) {
   return demand;
 }
 
-Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<Device> device, const SessionOptions& options)
-    : plan_(plan), limits_(step_limits(plan, source.config.vocab)), device_(std::move(device)) {
-  auto start = std::chrono::steady_clock::now();
-  compiled_ = compile(build_graph(source, plan), device_->target(), {.token_ranges = token_ranges(plan.batch_tokens), .skip = options.skip, .after = options.after_pass});
-
-  // All Programs of the family have the same states in the same layouts.
-  int64_t total = 0;
-  for (const ProgramState& s : compiled_.programs[0].states) total += s.changes ? 0 : max_bytes(s.type);
-  for (const ProgramState& s : compiled_.programs[0].states) {
+int64_t load_states(Device& device, const Program& program, const ModelSource& source, const std::function<void(int64_t, int64_t)>& progress) {
+  int64_t total = 0, done = 0;
+  for (const ProgramState& s : program.states) total += s.changes ? 0 : max_bytes(s.type);
+  for (const ProgramState& s : program.states) {
     if (s.changes) {
-      device_->create(s.name, s.type);
+      device.create(s.name, s.type);
       continue;
     }
     Tensor weight = source.load(s.name);
@@ -90,11 +85,21 @@ Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<De
       }
       std::copy_n((source.mapped ? copy.data() : weight.bytes()) + offset, to.size(), to.data());
     };
-    device_->upload(s.name, s.type, s.layout, bytes);
+    device.upload(s.name, s.type, s.layout, bytes);
     source.drop(s.name);
-    weight_bytes_ += max_bytes(s.type);
-    if (options.progress) options.progress(weight_bytes_, total);
+    done += max_bytes(s.type);
+    if (progress) progress(done, total);
   }
+  return total;
+}
+
+Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<Device> device, const SessionOptions& options)
+    : plan_(plan), limits_(step_limits(plan, source.config.vocab)), device_(std::move(device)) {
+  auto start = std::chrono::steady_clock::now();
+  compiled_ = compile(build_graph(source, plan), device_->target(), {.token_ranges = token_ranges(plan.batch_tokens), .skip = options.skip, .after = options.after_pass});
+
+  // All Programs of the family have the same states in the same layouts.
+  weight_bytes_ = load_states(*device_, compiled_.programs[0], source, options.progress);
   for (const Program& p : compiled_.programs) executables_.push_back(device_->prepare(p));
   load_seconds_ = seconds_since(start);
 }

@@ -5,6 +5,7 @@
 //   Scheduler scheduler(session);
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -51,6 +52,12 @@ class Session : public StepRunner {
   double load_seconds_ = 0;
   int64_t weight_bytes_ = 0;
 };
+
+// Gives a device the states of a Program: weights from the source, KV pools as zeros. Returns the weights' plain bytes.
+int64_t load_states(Device& device, const Program& program, const ModelSource& source, const std::function<void(int64_t done, int64_t total)>& progress);
+
+// A step's inputs by the names the builder gives them.
+std::map<std::string, std::vector<int32_t>> named_inputs(const StepInputs& step);
 
 // The inputs of a Program by name, in its order. Error(runtime) for a name that a step does not have.
 std::vector<std::span<const int32_t>> inputs_in_order(const Program& program, const StepInputs& step);
