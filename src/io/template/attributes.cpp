@@ -189,6 +189,8 @@ std::optional<Value> subscript(Render& r, const Value& v, const Value& index) {
 
 Value Render::attribute(const Value& object, std::string_view name) {
   heap.step();
+  // Even of an undefined value Python knows the class, which the sandbox then hides.
+  if (object.is_undefined() && is_unsafe(object, name)) return unsafe(*this, object, name);
   if (object.is_undefined()) raise_undefined(object.undefined());
   if (auto found = python_attribute(*this, object, name)) return *found;
   if (object.is(Kind::dict))

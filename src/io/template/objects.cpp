@@ -43,7 +43,7 @@ Pull iterate(Heap& heap, const Value& v) {
         std::string_view s = view(v);
         if (at >= s.size()) return false;
         auto n = static_cast<size_t>(decode_utf8(s, at).length);
-        out = heap.text(std::string(s.substr(at, n)), v.text().markup);
+        out = heap.text(std::string(s.substr(at, n)));  // plain, also from Markup
         at += n;
         return true;
       };

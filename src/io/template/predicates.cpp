@@ -56,12 +56,14 @@ bool sameas(Render&, const Value& v, Args& args) {
   }
 }
 
-bool has_filter(Render&, const Value& v, Args& args) {
+bool has_filter(Render& r, const Value& v, Args& args) {
   Bound(args, "filter", {});
+  hash_of(r.heap, v);  // a list cannot be looked up, and says so
   return v.is_text() && find_filter(view(v));
 }
-bool has_test(Render&, const Value& v, Args& args) {
+bool has_test(Render& r, const Value& v, Args& args) {
   Bound(args, "test", {});
+  hash_of(r.heap, v);
   return v.is_text() && find_predicate(view(v));
 }
 
