@@ -37,6 +37,13 @@ std::shared_ptr<const Tokenizer> find_tokenizer(const std::string& path) {
   return nullptr;
 }
 
+std::shared_ptr<const Tokenizer> find_tokenizer(const Checkpoint& checkpoint) {
+  if (!checkpoint.gguf()) return find_tokenizer(checkpoint.folder());
+  // "none" is what files say that were made of a model without one.
+  auto model = checkpoint.gguf()->find_string("tokenizer.ggml.model");
+  return !model || *model == "none" || *model == "no_vocab" ? nullptr : Tokenizer::from_gguf(*checkpoint.gguf());
+}
+
 Plan choose_plan(const ModelSource& source, const Target& target, const ModelOptions& options) {
   if (options.place == "auto") return make_plan(demand_of(source), target, options.plan);
   Plan plan = parse_plan(read_file(options.place, kMaxPlanBytes), options.place);
@@ -50,8 +57,7 @@ OpenModel open_model(const std::string& model, const ModelOptions& options) {
   out.path = resolve_model(model);
   out.checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(out.path));
   if (!out.checkpoint->has_weights()) fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", out.path);
-  bool gguf_without_vocabulary = out.checkpoint->gguf() && !out.checkpoint->gguf()->find_string("tokenizer.ggml.model");
-  if (!gguf_without_vocabulary) out.tokenizer = find_tokenizer(out.path);
+  out.tokenizer = find_tokenizer(*out.checkpoint);
   out.source = model_from_checkpoint(out.checkpoint);
   auto device = open_device(options.device, options.wishes);
   Plan plan = choose_plan(out.source, device->target(), options);

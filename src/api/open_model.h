@@ -42,5 +42,6 @@ OpenModel open_model(const std::string& model, const ModelOptions& options);
 
 // The tokenizer of a model or tokenizer file; null when there is none beside the model.
 std::shared_ptr<const Tokenizer> find_tokenizer(const std::string& path);
+std::shared_ptr<const Tokenizer> find_tokenizer(const Checkpoint& checkpoint);
 
 }  // namespace motley

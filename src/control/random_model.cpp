@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "control/model_source.h"
+#include "nn/families.h"
 #include "nn/shapes.h"
 #include "quant/format.h"
 
@@ -52,7 +53,13 @@ void fill(const Type& type, const std::string& name, uint64_t seed, std::span<st
 
 }  // namespace
 
-ModelSource random_model(const std::string& name, const ModelConfig& config, const Recipe& recipe, uint64_t seed) {
+ModelSource random_model(const std::string& name, const ModelConfig& shape_of, const Recipe& recipe, uint64_t seed) {
+  // Laid out as a GGUF file would be: matrices [out, in], as quantised types need them.
+  ModelConfig config = shape_of;
+  config.format = CheckpointFormat::gguf;
+  config.input_first = config.qkv_by_head = false;
+  config.norm_offset = 0;
+  if (family_of(config).difference == FormatDifference::rotary_rows) config.pairing = RopePairing::interleaved;
   auto types = std::make_shared<std::map<std::string, Type>>();
   for (const NamedType& w : model_weights(config)) {
     Shape shape = bind(w.type.shape, {});

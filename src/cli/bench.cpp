@@ -1,0 +1,115 @@
+// motley bench: tokens per second of each phase, and how much of the machine's limit that is.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "api/benchmark.h"
+#include "api/write_shape.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/progress.h"
+#include "nn/shapes.h"
+
+namespace motley {
+namespace {
+
+struct BenchFlags {
+  ModelFlags model;
+  std::string shape, write;
+  std::vector<int64_t> batches;
+  int64_t prompt = 512, generate = 64, depth = 0;
+  int repeat = 5;
+  bool json = false, quiet = false;
+};
+
+std::string join(const std::vector<std::string_view>& names) {
+  std::string out;
+  for (auto n : names) out += fmt::format("{}{}", out.empty() ? "" : ", ", n);
+  return out;
+}
+
+ModelSource shape_source(const std::string& text, std::string& type) {
+  auto colon = text.find(':');
+  std::string name = text.substr(0, colon);
+  type = colon == std::string::npos ? "q8_0" : text.substr(colon + 1);
+  auto shape = find_shape(name);
+  if (!shape) {
+    auto names = shape_names();
+    auto meant = nearest(name, names);
+    fail(ErrorKind::usage, "bench", "there is no shape '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "", join(names));
+  }
+  auto recipe = find_recipe(type);
+  if (!recipe) fail(ErrorKind::usage, "bench", "there is no type '{}'; there are: {}", type, join(recipe_names()));
+  return random_model(name, *shape, *recipe, 1);
+}
+
+// The type that holds most of a checkpoint's bytes.
+std::string main_type(const Checkpoint& checkpoint) {
+  std::map<std::string, uint64_t> bytes;
+  for (const auto& t : checkpoint.tensors()) bytes[lower_ascii(t.type_name)] += t.size_bytes;
+  auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == bytes.end() ? "" : most->first;
+}
+
+int bench(const BenchFlags& f) {
+  ModelOptions model = f.model.options();
+  ModelSource source;
+  std::string type;
+  if (!f.shape.empty()) {
+    source = shape_source(f.shape, type);
+  } else {
+    auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
+    if (!checkpoint->has_weights()) fail(ErrorKind::file, "bench", "{} has no weights; use --shape NAME[:TYPE] for random ones", checkpoint->path());
+    source = model_from_checkpoint(checkpoint);
+    type = main_type(*checkpoint);
+  }
+  Progress progress("bench", !f.quiet);
+  if (!f.write.empty()) {
+    if (f.shape.empty()) fail(ErrorKind::usage, "bench", "--write stores a --shape's random weights; a model is on disk already");
+    write_shape(source, f.write, progress.bytes());
+    progress.done();
+    if (!f.quiet) fmt::print(stderr, "wrote {}\n", f.write);
+    return 0;
+  }
+  BenchmarkOptions options;
+  options.device = f.model.device;
+  options.wishes = model.wishes;
+  options.plan = model.plan;
+  options.skip = model.session.skip;
+  options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat;
+  auto measurements = benchmark(source, type, options, [&](const std::string& what) { progress.show(0, what); });
+  progress.done();
+  if (!f.json) fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10}  {:>9}  {:>9}  {}\n", "model", "type", "phase", "tokens", "batch", "thr", "tok/s", "MB/token", "Mop/token", "of the limit");
+  for (const Measurement& m : measurements) {
+    if (f.json) {
+      fmt::print("{}\n", to_json(m));
+    } else {
+      fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens, m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6,
+                 100 * m.fraction_of_limit, m.limit * 1e-9, m.limit_name);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+Body add_bench(CLI::App& app) {
+  auto f = std::make_shared<BenchFlags>();
+  f->model.add(app);
+  app.add_option("--shape", f->shape, "a known model's shape with random weights, NAME[:TYPE], such as llama-3.2-1b:q8_0");
+  app.add_option("--write", f->write, "store that shape as a GGUF file instead of measuring");
+  app.add_option("-p,--prompt-tokens", f->prompt, "tokens of the prompt; 0 leaves prefill out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+  app.add_option("-n,--predict", f->generate, "decode steps of a run; 0 leaves decode out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+  app.add_option("--depth", f->depth, "tokens of context already there when decoding begins")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+  app.add_option("--batch", f->batches, "also decode this many sequences together (a list: 4,8,16)")->delimiter(',')->check(CLI::Range(int64_t{1}, int64_t{4096}));
+  app.add_option("-r,--repeat", f->repeat, "timed runs of each phase; the median counts")->check(CLI::Range(1, 1000));
+  app.add_flag("--json", f->json, "one JSON line per measurement");
+  app.add_flag("-q,--quiet", f->quiet, "show no progress");
+  return [f] { return bench(*f); };
+}
+
+}  // namespace motley
