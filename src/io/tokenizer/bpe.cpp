@@ -80,10 +80,6 @@ BpeModel::BpeModel(const Vocabulary& vocabulary, Merges merges, BpeOptions optio
     constexpr std::string_view kHex = "0123456789ABCDEF";
     fallback_ids_[b] = vocabulary.find(std::string("<0x") + kHex[b >> 4] + kHex[b & 15] + '>');
   }
-  if (options_.ignore_merges && options_.raw_bytes)
-    for (int32_t id = 0; id < vocabulary.size(); ++id)
-      if (vocabulary.type(id) == TokenType::normal)
-        if (auto bytes = alphabet_to_bytes(vocabulary.text(id))) whole_words_.emplace(std::move(*bytes), id);
   independent_at_metaspace_ = no_merge_enters_metaspace(merges.list);
   find_unused_parts();
 }
@@ -234,15 +230,10 @@ void BpeModel::emit(const int32_t* symbols, size_t count, std::vector<int32_t>& 
 
 void BpeModel::encode(std::string_view word, std::vector<int32_t>& ids) const {
   if (options_.ignore_merges) {
-    int32_t id = -1;
-    if (options_.raw_bytes) {
-      auto found = whole_words_.find(std::string(word));
-      if (found != whole_words_.end()) id = found->second;
-    } else {
-      id = vocabulary_.find(word);
-      if (id >= 0 && vocabulary_.type(id) != TokenType::normal) id = -1;
-    }
-    if (id >= 0) {
+    std::string text;
+    if (options_.raw_bytes) append_as_alphabet(text, word);
+    int32_t id = vocabulary_.find(options_.raw_bytes ? std::string_view(text) : word);
+    if (id >= 0 && vocabulary_.type(id) == TokenType::normal) {
       ids.push_back(id);
       return;
     }

@@ -96,8 +96,7 @@ class BpeModel : public Model {
   std::unordered_map<std::string, int32_t> extra_ids_;
   // Of each byte (ASCII character, when words are characters): plain, with the prefix, with the suffix, with both.
   std::array<std::array<int32_t, 256>, 4> byte_ids_;
-  std::array<int32_t, 256> fallback_ids_;                 // of "<0x00>" to "<0xFF>"
-  std::unordered_map<std::string, int32_t> whole_words_;  // ignore_merges with raw_bytes: by bytes
+  std::array<int32_t, 256> fallback_ids_;  // of "<0x00>" to "<0xFF>"
   // Of tokens marked unused, which are joined but not given out: the two they were joined from.
   std::unordered_map<int32_t, std::pair<int32_t, int32_t>> unused_parts_;
   bool independent_at_metaspace_ = false;

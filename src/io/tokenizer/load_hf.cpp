@@ -1,12 +1,11 @@
 // tokenizer.json: the file of the `tokenizers` package, which describes every step of a tokenizer.
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "io/tokenizer/bpe.h"
 #include "io/tokenizer/hf_components.h"
+#include "io/tokenizer/hf_json.h"
 #include "io/tokenizer/loaders.h"
 #include "io/tokenizer/patterns.h"
 #include "io/tokenizer/unigram.h"
@@ -21,52 +20,12 @@ const Json& field(const Json& json, const char* key) {
   return it == json.end() ? kNull : *it;
 }
 
-std::string model_type(const Json& model, const std::string& where) {
+std::string model_type(const Json& model, const HfJson& file, const std::string& where) {
   if (auto type = json_find_string(model, "type", where)) return *type;
   // Files of old versions do not say it.
-  if (model.contains("merges")) return "BPE";
-  if (field(model, "vocab").is_array()) return "Unigram";
+  if (file.has_merges) return "BPE";
+  if (file.vocabulary_is_list) return "Unigram";
   return model.contains("continuing_subword_prefix") || model.contains("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
-}
-
-void read_vocab_object(const Json& vocab, const std::string& where, VocabularyBuilder& out) {
-  if (!vocab.is_object()) fail(ErrorKind::file, "tokenizer", "{}: expected an object from token to id, found {}", where, vocab.type_name());
-  for (const auto& [text, id] : vocab.items()) {
-    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<uint64_t>() > INT64_MAX))
-      fail(ErrorKind::file, "tokenizer", "{}: the id of '{}' should be an integer, found {}", where, printable(text, 60), id.type_name());
-    out.set(id.get<int64_t>(), Token{text, 0, TokenType::normal});
-  }
-}
-
-void read_vocab_scores(const Json& vocab, const std::string& where, VocabularyBuilder& out) {
-  if (!vocab.is_array()) fail(ErrorKind::file, "tokenizer", "{}: expected a list of [token, score], found {}", where, vocab.type_name());
-  int64_t id = 0;
-  for (const Json& entry : vocab) {
-    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
-      fail(ErrorKind::file, "tokenizer", "{}: entry {} should be [token, score]", where, id);
-    double score = entry[1].get<double>();
-    if (!std::isfinite(score)) fail(ErrorKind::file, "tokenizer", "{}: the score of entry {} is not finite", where, id);
-    out.set(id++, Token{entry[0].get<std::string>(), score, TokenType::normal});
-  }
-}
-
-std::vector<std::pair<std::string, std::string>> read_merges(const Json& merges, const std::string& where) {
-  if (!merges.is_array()) fail(ErrorKind::file, "tokenizer", "{}: expected a list, found {}", where, merges.type_name());
-  std::vector<std::pair<std::string, std::string>> out;
-  out.reserve(merges.size());
-  for (const Json& merge : merges) {
-    if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      out.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
-      continue;
-    }
-    std::string text = merge.is_string() ? merge.get<std::string>() : "";
-    size_t space = text.find(' ');
-    if (space == text.npos || text.find(' ', space + 1) != text.npos)
-      fail(ErrorKind::file, "tokenizer", "{}: merge {} should be two tokens, found '{}'", where, out.size(),
-           printable(merge.dump(-1, ' ', false, Json::error_handler_t::replace), 60));
-    out.emplace_back(text.substr(0, space), text.substr(space + 1));
-  }
-  return out;
 }
 
 std::vector<AddedToken> read_added_tokens(const Json& list, const std::string& where) {
@@ -89,7 +48,7 @@ std::vector<AddedToken> read_added_tokens(const Json& list, const std::string& w
   return out;
 }
 
-void make_bpe(const Json& model, const std::string& where, Pipeline& pipeline, BpeOptions options) {
+void make_bpe(const Json& model, const HfJson& file, const std::string& where, Pipeline& pipeline, BpeOptions options) {
   if (auto dropout = json_find_double(model, "dropout", where); dropout && *dropout > 0)
     fail(ErrorKind::file, "tokenizer", "{}: dropout is {}, which makes encoding random; set it to null", where, *dropout);
   options.fuse_unk = json_find_bool(model, "fuse_unk", where).value_or(false);
@@ -97,8 +56,7 @@ void make_bpe(const Json& model, const std::string& where, Pipeline& pipeline, B
   options.end_suffix = json_find_string(model, "end_of_word_suffix", where).value_or("");
   options.continuing_prefix = json_find_string(model, "continuing_subword_prefix", where).value_or("");
   options.unk_id = pipeline.special.unk;
-  auto merges =
-      merges_from_list(pipeline.vocabulary, read_merges(field(model, "merges"), where + ".merges"), options.continuing_prefix, where + ".merges");
+  auto merges = merges_from_list(pipeline.vocabulary, file.merges, options.continuing_prefix, where + ".merges");
   pipeline.ggml.model = options.raw_bytes ? "gpt2" : options.byte_fallback ? "llama" : "";
   auto bpe = std::make_unique<BpeModel>(pipeline.vocabulary, std::move(merges), std::move(options));
   pipeline.bpe = bpe.get();
@@ -108,24 +66,23 @@ void make_bpe(const Json& model, const std::string& where, Pipeline& pipeline, B
 }  // namespace
 
 std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::string& name, const Companions& companions) {
-  const Json root = parse_json(text, name);
+  HfJson file = read_hf_json(text, name);
+  const Json& root = file.root;
   if (!root.is_object() || !root.contains("model")) fail(ErrorKind::file, "tokenizer", "{}: expected an object with 'model'", name);
   const Json& model = root["model"];
   const std::string where = name + ": model";
   if (!model.is_object()) fail(ErrorKind::file, "tokenizer", "{}: expected an object, found {}", where, model.type_name());
-  const std::string type = model_type(model, where);
+  const std::string type = model_type(model, file, where);
+  if (file.num_tokens == 0) fail(ErrorKind::file, "tokenizer", "{}.vocab: expected tokens, found none", where);
+  if (file.vocabulary_is_list != (type == "Unigram"))
+    fail(ErrorKind::file, "tokenizer", "{}.vocab: expected {} for type '{}'", where,
+         type == "Unigram" ? "a list of [token, score]" : "an object from token to id", printable(type));
   auto pipeline = std::make_unique<Pipeline>();
-
-  VocabularyBuilder vocabulary(name);
-  if (type == "Unigram") {
-    read_vocab_scores(field(model, "vocab"), where + ".vocab", vocabulary);
-  } else {
-    read_vocab_object(field(model, "vocab"), where + ".vocab", vocabulary);
-  }
+  VocabularyBuilder& vocabulary = file.vocabulary;
   // The unknown token is one of the model's words; an added token with the same text does not change its id.
   if (type == "Unigram") {
     auto unk = json_find_int(model, "unk_id", where);
-    if (unk && (*unk < 0 || *unk >= static_cast<int64_t>(model["vocab"].size())))
+    if (unk && (*unk < 0 || *unk >= static_cast<int64_t>(file.num_tokens)))
       fail(ErrorKind::file, "tokenizer", "{}: unk_id {} is not in the vocabulary", where, *unk);
     pipeline->special.unk = unk ? static_cast<int32_t>(*unk) : -1;
   } else if (auto unk = json_find_string(model, "unk_token", where)) {
@@ -153,7 +110,7 @@ std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::
     BpeOptions options;
     options.raw_bytes = pre.byte_level_last;
     options.byte_fallback = byte_fallback;
-    make_bpe(model, where, *pipeline, std::move(options));
+    make_bpe(model, file, where, *pipeline, std::move(options));
     bool ignore_merges = json_find_bool(model, "ignore_merges", where).value_or(false);
     if (pre.byte_level_last && pre.plain_splits) pipeline->ggml.pre = name_of_patterns(pre.splits, ignore_merges).value_or("");
   } else if (type == "Unigram") {

@@ -19,7 +19,9 @@ constexpr const char* kSpace = "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}
 constexpr const char* kNotSpace =
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}"
     "\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
-constexpr const char* kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
+constexpr const char* kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// By itself, not inside brackets, \w is looked up in a table of Latin-1 in which superscripts and fractions are word characters too.
+constexpr const char* kWordAlone = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
 constexpr const char* kHex = "0-9a-fA-F";
 
 // Oniguruma's long and POSIX names of properties, as the inside of a class. Names that PCRE2 knows (L, Lu, Han, Alphabetic) pass.
@@ -332,6 +334,11 @@ class Translator {
   }
 
   void escape() {
+    if (at("\\w") || at("\\W")) {
+      bool negative = in_[i_ + 1] == 'W';
+      i_ += 2;
+      return atom(fmt::format("[{}{}]", negative ? "^" : "", kWordAlone));
+    }
     if (auto set = set_escape()) return atom(fmt::format("[{}{}]", set->negative ? "^" : "", set->items));
     if (at("\\x{") || at("\\k<") || at("\\g<")) {
       size_t end = in_.find(in_[i_ + 2] == '{' ? '}' : '>', i_);

@@ -108,6 +108,7 @@ void Pipeline::give_back(std::unique_ptr<Scratch> scratch) const {
 std::vector<int32_t> Pipeline::encode(std::string_view text, bool parse_special) const {
   if (text.size() > kMaxTextBytes)
     fail(ErrorKind::usage, "tokenizer", "a text of {} bytes, expected at most {}; encode it in parts", text.size(), kMaxTextBytes);
+  if (text.empty()) return {};
   std::string mended;
   if (!is_valid_utf8(text)) text = mended = lossy_utf8(text);
   auto scratch = take_scratch();

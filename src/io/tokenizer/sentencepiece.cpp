@@ -65,7 +65,9 @@ std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts) {
   if (parts.escape_whitespaces) pipeline->decoder.add(ReplaceStep{"\xE2\x96\x81", " ", nullptr});
   pipeline->decoder.add(ByteFallbackStep{.keep_valid = true});
   pipeline->decoder.add(FuseStep{});
-  if (parts.add_dummy_prefix) pipeline->decoder.add(parts.whitespace_as_suffix ? StripStep{" ", 0, 1} : StripStep{" ", 1, 0});
+  // Where white space was gathered, all of it at the beginning was put there; else one space.
+  if (parts.add_dummy_prefix || parts.remove_extra_whitespaces)
+    pipeline->decoder.add(StripStep{" ", parts.remove_extra_whitespaces ? SIZE_MAX : 1, 0});
   // Each user-defined piece went through the normaliser above unchanged, so looking them up needs no second pass through it.
   pipeline->finish(std::move(added));
   pipeline->normalizers.push_back(make_sentencepiece_normalizer(std::move(normalizer)));
