@@ -89,7 +89,8 @@ def bpe(pre_tokenizer, decoder, normalizer=None, specials=("<|endoftext|>", "<|i
     if normalizer:
         t.normalizer = normalizer
     alphabet = pre_tokenizers.ByteLevel.alphabet() if byte_alphabet else []
-    t.train_from_iterator(SENTENCES, trainers.BpeTrainer(vocab_size=420, special_tokens=list(specials), initial_alphabet=alphabet, show_progress=False))
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=list(specials), initial_alphabet=alphabet, show_progress=False)
+    t.train_from_iterator(SENTENCES, trainer)
     return t
 
 
@@ -167,8 +168,8 @@ def small_tokenizers():
         yield f"punctuation {behavior}", bpe(pre_tokenizers.Sequence(steps), byte_decoder)
         steps[0] = pre_tokenizers.Split(Regex(r"[\s,]"), behavior)
         yield f"split {behavior}", bpe(pre_tokenizers.Sequence(steps), byte_decoder)
-    inverted = [pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}"), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    yield "split inverted", bpe(pre_tokenizers.Sequence(inverted), byte_decoder)
+    steps[0] = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}"), "removed", invert=True)
+    yield "split inverted", bpe(pre_tokenizers.Sequence(steps), byte_decoder)
     for name, normalizer in {
         "nfkc": normalizers.NFKC(),
         "nfd, lowercase, no accents": normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]),
@@ -182,7 +183,9 @@ def small_tokenizers():
     yield "sentencepiece bpe without bytes", sentencepiece_bpe(byte_fallback=False)
     metaspace = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     yield "unigram, t5", unigram(
-        normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]), pre_tokenizers.Metaspace(prepend_scheme="always"), metaspace
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]),
+        pre_tokenizers.Metaspace(prepend_scheme="always"),
+        metaspace,
     )
     yield "unigram, albert", unigram(
         normalizers.Sequence([normalizers.Replace("``", '"'), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]),
@@ -190,7 +193,8 @@ def small_tokenizers():
         metaspace,
     )
     yield "wordpiece, uncased", wordpiece(normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer())
-    yield "wordpiece, cased", wordpiece(normalizers.BertNormalizer(lowercase=False, handle_chinese_chars=False), pre_tokenizers.BertPreTokenizer(), cleanup=False)
+    cased = normalizers.BertNormalizer(lowercase=False, handle_chinese_chars=False)
+    yield "wordpiece, cased", wordpiece(cased, pre_tokenizers.BertPreTokenizer(), cleanup=False)
     yield "wordpiece, whitespace", wordpiece(normalizers.NFD(), pre_tokenizers.Whitespace())
     suffix = {"unk_token": "<unk>", "end_of_word_suffix": "</w>"}
     t = Tokenizer(models.BPE(**suffix))
@@ -203,7 +207,11 @@ def small_tokenizers():
 
 
 def compare(report, name, file: Path):
-    theirs = Tokenizer.from_file(str(file))
+    try:
+        theirs = Tokenizer.from_file(str(file))
+    except Exception as error:  # the package knows no narrower type
+        print(f"     {name}: the package does not read it ({error})")
+        return
     theirs.no_truncation()
     theirs.no_padding()
     wrong = []
