@@ -25,6 +25,6 @@ struct ReadProbe {
 ReadProbe probe_read_bandwidth(Device& device, int64_t bytes = int64_t{1} << 30, int passes = 3);
 
 // Operations per second, the best of several passes: f32, or int8 where activations are q8_32.
-double probe_multiply_add(Device& device, ActivationFormat format, int passes = 5);
+double probe_multiply_add(Device& device, ActivationFormat format, int passes = 20);
 
 }  // namespace motley

@@ -1,5 +1,7 @@
 #include "case.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -40,11 +42,11 @@ std::vector<double> row_peaks(const RefValue& v, int64_t width) {
   return over_rows(v, width, [](double s, double x) { return std::max(s, std::fabs(x)); });
 }
 
-std::function<double(int64_t)> normal(uint64_t stream, double scale, double mean) {
-  return [=](int64_t i) { return mean + scale * static_cast<double>(philox_normal(1, stream, static_cast<uint64_t>(i))); };
+Values normal(uint64_t stream, double scale, double mean) {
+  return {fmt::format("normal {} {} {}", stream, scale, mean), [=](int64_t i) { return mean + scale * static_cast<double>(philox_normal(1, stream, static_cast<uint64_t>(i))); }};
 }
-std::function<double(int64_t)> uniform_int(uint64_t stream, int64_t n) {
-  return [=](int64_t i) { return static_cast<double>(philox(2, stream, static_cast<uint64_t>(i)) % static_cast<uint64_t>(n)); };
+Values uniform_int(uint64_t stream, int64_t n) {
+  return {fmt::format("uniform {} {}", stream, n), [=](int64_t i) { return static_cast<double>(philox(2, stream, static_cast<uint64_t>(i)) % static_cast<uint64_t>(n)); }};
 }
 
 Bound exact() {

@@ -17,9 +17,20 @@
 
 namespace motley::exam {
 
+// An element's value by its index; rows are counted from the first row of the whole case. The same key means the same values: weights in
+// a K format take long to pack, and many cases share them. No key: made anew each time.
+struct Values {
+  template <class F>
+  Values(F f) : at(std::move(f)) {}
+  Values(std::string name, std::function<double(int64_t)> f) : key(std::move(name)), at(std::move(f)) {}
+  double operator()(int64_t index) const { return at(index); }
+  std::string key;
+  std::function<double(int64_t)> at;
+};
+
 struct CaseInput {
   Type type;
-  std::function<double(int64_t index)> value;  // of an element; rows are counted from the first row of the whole case
+  Values value;
   bool per_row() const { return !type.shape.empty() && type.shape[0].sym == Sym::T; }
 };
 
@@ -45,8 +56,8 @@ std::vector<Case> exam_cases(Depth depth);
 // ---- for writing cases
 constexpr double kEps = 0x1p-24;  // half a unit in the last place of a float at 1: the relative error of one rounding
 
-std::function<double(int64_t)> normal(uint64_t stream, double scale = 1, double mean = 0);
-std::function<double(int64_t)> uniform_int(uint64_t stream, int64_t n);  // 0 .. n - 1
+Values normal(uint64_t stream, double scale = 1, double mean = 0);
+Values uniform_int(uint64_t stream, int64_t n);  // 0 .. n - 1
 // Of an element by its index; `f` is asked once for each.
 template <class F>
 std::vector<double> each(const Checked& c, size_t result, F&& f) {

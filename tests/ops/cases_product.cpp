@@ -83,7 +83,7 @@ void add_products(std::vector<Case>& cases, Depth depth) {
         cases.push_back({"matmul " + what, Matmul{true, a}, {x, w}, bound, 64});
         cases.push_back({"matmul_add bias " + what, MatmulAdd{true, a}, {x, w, {plain({n}), normal(44)}}, bound, 64});
         cases.push_back({"matmul_add residual " + what, MatmulAdd{true, a}, {x, w, {rows_of(64, {n}), normal(44)}}, bound, 64});
-        for (Activation kind : {Activation::silu, Activation::gelu_tanh})
+        for (Activation kind : {Activation::silu, Activation::gelu_tanh})  // the gated pair
           cases.push_back({"glu_matmul " + what, GluMatmul{kind, a}, {x, w, w2}, glu_bound(n, k, quantised), 64});
 
         int64_t experts = 5;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "base/error.h"
 #include "ir/text.h"
@@ -21,7 +22,7 @@ Type bound_type(const CaseInput& in, int64_t rows) {
   return t;
 }
 
-Tensor make_tensor(const CaseInput& in, int64_t rows, int64_t first) {
+Tensor fill_tensor(const CaseInput& in, int64_t rows, int64_t first) {
   Type type = bound_type(in, rows);
   Tensor t = Tensor::zeros(type.dtype, bind(type.shape, {}));
   int64_t n = t.size(), offset = in.per_row() && rows > 0 ? first * (n / rows) : 0;
@@ -33,6 +34,14 @@ Tensor make_tensor(const CaseInput& in, int64_t rows, int64_t first) {
   std::vector<float> values(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) values[static_cast<size_t>(i)] = static_cast<float>(in.value(offset + i));
   format(type.dtype).pack(values.data(), t.mutable_bytes(), n);
+  return t;
+}
+
+Tensor make_tensor(const CaseInput& in, int64_t rows, int64_t first) {
+  if (in.value.key.empty()) return fill_tensor(in, rows, first);
+  static std::map<std::string, Tensor> made;
+  Tensor& t = made[fmt::format("{} {} {}", in.value.key, to_string(bound_type(in, rows)), in.per_row() ? first : 0)];
+  if (t.empty()) t = fill_tensor(in, rows, first);
   return t;
 }
 

@@ -42,7 +42,7 @@ std::vector<double> probe_reads(const KernelTable& kernels, ThreadPool& pool, st
 }
 
 double probe_multiply_adds(const KernelTable& kernels, ThreadPool& pool, ActivationFormat format) {
-  constexpr int64_t kRounds = 1'000'000;
+  constexpr int64_t kRounds = 200'000;  // about a millisecond: short enough to fall between what else runs
   std::atomic<int64_t> done{0};
   double seconds = timed(pool, [&](int, int) {
     double count = format == ActivationFormat::f32 ? kernels.probe_fma(kRounds) : kernels.probe_int8(kRounds);

@@ -61,14 +61,17 @@ double probe_fma(int64_t rounds) {
   return static_cast<double>(rounds) * kChains * 16 + (reduce_add(sum) == 12345.0f ? 1 : 0);
 }
 
+// Each chain has weights of its own and each round another activation, or the compiler would multiply once and only add.
 double probe_int8(int64_t rounds) {
   I acc[kChains];
-  uint8_t bytes[64];
-  for (int i = 0; i < 64; ++i) bytes[i] = static_cast<uint8_t>(i % 7);
-  B w = load_bytes(bytes), a = load_bytes(bytes);
+  alignas(64) uint8_t weights[kChains * 64], activations[4 * 64];
+  for (int i = 0; i < kChains * 64; ++i) weights[i] = static_cast<uint8_t>(i * 7 % 101);
+  for (int i = 0; i < 4 * 64; ++i) activations[i] = static_cast<uint8_t>(i * 5 % 97);
   for (int i = 0; i < kChains; ++i) acc[i] = set_int(i);
-  for (int64_t r = 0; r < rounds; ++r)
-    for (int i = 0; i < kChains; ++i) acc[i] = dot(acc[i], w, a);
+  for (int64_t r = 0; r < rounds; ++r) {
+    B a = load_bytes(activations + 64 * (r & 3));
+    for (int i = 0; i < kChains; ++i) acc[i] = dot(acc[i], load_bytes(weights + 64 * i), a);
+  }
   int32_t sum = 0;
   for (int i = 0; i < kChains; ++i) sum ^= reduce_add_int(acc[i]);
   return static_cast<double>(rounds) * kChains * 64 + (sum == 12345 ? 1 : 0);
