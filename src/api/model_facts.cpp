@@ -52,7 +52,8 @@ std::string architecture_of(const Checkpoint& checkpoint) {
   if (checkpoint.gguf()) return std::string(checkpoint.gguf()->find_string("general.architecture").value_or(""));
   const Json& config = checkpoint.config();
   if (auto it = config.find("model_type"); it != config.end() && it->is_string()) return it->get<std::string>();
-  if (auto it = config.find("architectures"); it != config.end() && it->is_array() && !it->empty() && (*it)[0].is_string()) return (*it)[0].get<std::string>();
+  if (auto it = config.find("architectures"); it != config.end() && it->is_array() && !it->empty() && (*it)[0].is_string())
+    return (*it)[0].get<std::string>();
   return "";
 }
 

@@ -36,8 +36,8 @@ struct ModelFacts {
   std::optional<ModelConfig> config;  // nothing: see problem
   std::string problem;                // why this program cannot run it
   int64_t parameters = 0;
-  int64_t weight_bytes = 0;          // without weights: what they would have
-  std::vector<StoredType> types;     // largest share first
+  int64_t weight_bytes = 0;       // without weights: what they would have
+  std::vector<StoredType> types;  // largest share first
   int64_t kv_elements_per_token = 0;
   std::vector<MemoryNeed> memory;
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -18,9 +18,11 @@ Body add_run(CLI::App& app);
 Body add_chat(CLI::App& app);
 Body add_eval(CLI::App& app);
 Body add_explain(CLI::App& app);
+Body add_bench(CLI::App& app);
 Body add_tokenize(CLI::App& app);
 Body add_detokenize(CLI::App& app);
 Body add_template(CLI::App& app);
+Body add_show(CLI::App& app);
 Body add_quantize(CLI::App& app);
 Body add_convert(CLI::App& app);
 

@@ -7,7 +7,7 @@
 
 namespace motley {
 
-// All bytes as they are. Error(usage) when there are more than limit_bytes of standard input; a file's errors are those of read_file().
+// All bytes as they are. Error(usage) when there are more than limit_bytes of a stream; a file's errors are those of read_file().
 std::string read_input(const std::string& file, const char* operation, uint64_t limit_bytes);
 
 // Bytes to standard output as they are, a zero among them included. False when nobody reads any more.

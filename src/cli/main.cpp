@@ -17,10 +17,12 @@ constexpr Command kCommands[] = {
     {"run", "continue a text", add_run},
     {"chat", "talk with a model on the terminal", add_chat},
     {"eval", "measure how well a model predicts a text", add_eval},
+    {"bench", "measure tokens per second, and how much of the limit that is", add_bench},
     {"explain", "what the compiler makes of a model here, and why", add_explain},
     {"tokenize", "text to token ids", add_tokenize},
     {"detokenize", "token ids to text", add_detokenize},
     {"template", "show the prompt that a chat template makes of messages", add_template},
+    {"show", "what a model is, and what it needs", add_show},
     {"quantize", "write a model with smaller weights", add_quantize},
     {"convert", "between Hugging Face folders and GGUF files", add_convert},
 };

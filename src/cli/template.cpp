@@ -65,7 +65,8 @@ Found find_template(const TemplateFlags& f, bool tools) {
   Found found;
   if (!f.model.empty()) found.tokenizer = Tokenizer::load(resolve_model(f.model));
   if (f.builtin.empty()) {
-    if (!found.tokenizer) fail(ErrorKind::usage, "template", "say whose template: a model, a .jinja file, or --chat-template with one of {}", builtin_names());
+    if (!found.tokenizer)
+      fail(ErrorKind::usage, "template", "say whose template: a model, a .jinja file, or --chat-template with one of {}", builtin_names());
     found.source = choose_template(*found.tokenizer, f, tools);
     return found;
   }
@@ -75,14 +76,16 @@ Found find_template(const TemplateFlags& f, bool tools) {
     found.source = *text;
   } else {
     auto meant = nearest(f.builtin, builtin_chat_template_names());
-    fail(ErrorKind::usage, "template", "--chat-template: '{}' is neither a file nor a built-in template ({}){}", f.builtin, builtin_names(), meant ? fmt::format("; did you mean {}?", *meant) : "");
+    fail(ErrorKind::usage, "template", "--chat-template: '{}' is neither a file nor a built-in template ({}){}", f.builtin, builtin_names(),
+         meant ? fmt::format("; did you mean {}?", *meant) : "");
   }
   return found;
 }
 
 std::tm parse_date(const std::string& text) {
   int year = 0, month = 0, day = 0, end = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &end) != 3 || static_cast<size_t>(end) != text.size() || month < 1 || month > 12 || day < 1 || day > 31)
+  if (std::sscanf(text.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &end) != 3 || static_cast<size_t>(end) != text.size() || month < 1 ||
+      month > 12 || day < 1 || day > 31)
     fail(ErrorKind::usage, "template", "--date should be a day such as 2024-07-26, not '{}'", printable(text));
   std::tm tm{};
   tm.tm_year = year - 1900, tm.tm_mon = month - 1, tm.tm_mday = day;
@@ -135,12 +138,15 @@ Conversation read_conversation(const TemplateFlags& f) {
   } else {
     c.messages = std::move(root);
   }
-  if (!c.messages.is_array()) fail(ErrorKind::file, "template", "{}: expected a JSON array of messages ({{\"role\": ..., \"content\": ...}}), or an object with such an array as 'messages'", f.messages);
+  if (!c.messages.is_array())
+    fail(ErrorKind::file, "template",
+         "{}: expected a JSON array of messages ({{\"role\": ..., \"content\": ...}}), or an object with such an array as 'messages'", f.messages);
   if (!f.tools.empty()) c.tools = read_list(f.tools, "--tools");
   if (!f.documents.empty()) c.documents = read_list(f.documents, "--documents");
   if (!f.variables.empty()) {
     OrderedJson more = parse_ordered_json(f.variables, "--chat-template-kwargs");
-    if (!more.is_object()) fail(ErrorKind::usage, "template", "--chat-template-kwargs should be a JSON object such as {{\"enable_thinking\": false}}");
+    if (!more.is_object())
+      fail(ErrorKind::usage, "template", "--chat-template-kwargs should be a JSON object such as {{\"enable_thinking\": false}}");
     c.variables.update(more);
   }
   c.generation_prompt = c.generation_prompt || f.generation_prompt;
@@ -173,7 +179,8 @@ int render(const TemplateFlags& f) {
 Body add_template(CLI::App& app) {
   auto f = std::make_shared<TemplateFlags>();
   app.add_option("model,-m,--model", f->model, "a folder, a .gguf file, a tokenizer file, org/name from the hub's cache, or a .jinja file");
-  app.add_option("--messages", f->messages, "a JSON array of messages, or an object with 'messages' and further fields for the template; '-' for standard input");
+  app.add_option("--messages", f->messages,
+                 "a JSON array of messages, or an object with 'messages' and further fields for the template; '-' for standard input");
   app.add_option("--tools", f->tools, "a JSON array of tools the model may call");
   app.add_option("--documents", f->documents, "a JSON array of documents");
   app.add_flag("--add-generation-prompt", f->generation_prompt, "end with the beginning of the assistant's answer");

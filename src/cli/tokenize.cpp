@@ -14,7 +14,8 @@ namespace motley {
 namespace {
 
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
-constexpr const char* kModelHelp = "a folder, a .gguf file, a tokenizer file (tokenizer.json, tokenizer.model, vocab.txt, ...) or org/name from the hub's cache";
+constexpr const char* kModelHelp =
+    "a folder, a .gguf file, a tokenizer file (tokenizer.json, tokenizer.model, vocab.txt, ...) or org/name from the hub's cache";
 
 struct TokenizeFlags {
   std::string model, file;
@@ -73,7 +74,8 @@ int detokenize(const DetokenizeFlags& f) {
   auto tokenizer = load(f.model);
   auto ids = f.ids.empty() ? parse_ids(read_input(f.file, "detokenize", kMaxTextBytes), "detokenize") : parse_ids(f.ids, "--ids");
   auto beyond = std::ranges::find_if(ids, [&](int32_t id) { return id >= tokenizer->vocab_size(); });
-  if (beyond != ids.end()) fmt::print(stderr, "motley: id {} is beyond the {} tokens of the vocabulary and has no text\n", *beyond, tokenizer->vocab_size());
+  if (beyond != ids.end())
+    fmt::print(stderr, "motley: id {} is beyond the {} tokens of the vocabulary and has no text\n", *beyond, tokenizer->vocab_size());
   return write_output(tokenizer->decode(ids, {.skip_special = f.skip_special})) ? 0 : static_cast<int>(ErrorKind::runtime);
 }
 

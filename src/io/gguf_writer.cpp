@@ -83,6 +83,12 @@ void GgufWriter::set_strings(std::string_view key, std::span<const std::string_v
   set(key, std::move(v));
 }
 
+void GgufWriter::set_bytes(std::string_view key, std::string_view values) {
+  std::string v = array_of(GgufType::u8, values.size());
+  v += values;
+  set(key, std::move(v));
+}
+
 void GgufWriter::set_i32s(std::string_view key, std::span<const int32_t> values) {
   std::string v = array_of(GgufType::i32, values.size());
   v.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());

@@ -36,6 +36,7 @@ class GgufWriter {
   void set_i32s(std::string_view key, std::span<const int32_t> values);
   void set_f32s(std::string_view key, std::span<const float> values);
   void set_bools(std::string_view key, const std::vector<bool>& values);
+  void set_bytes(std::string_view key, std::string_view values);  // an array of u8
   // The value of another file, as it is. (Not general.alignment, which is this file's own.)
   void copy(const GgufFile& from, const GgufEntry& entry);
   void unset(std::string_view key);

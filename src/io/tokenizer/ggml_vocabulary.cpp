@@ -123,10 +123,11 @@ std::unique_ptr<Pipeline> from_bert(const GgmlVocabulary& v, const std::string& 
   return make_wordpiece_pipeline(std::move(parts));
 }
 
-// Scores in the order of the merges, for a vocabulary that has ranks instead: of two pairs the one with the higher score is joined.
+// Scores in the order of the merges, for a vocabulary that has ranks instead: of two pairs the one with the higher score is joined. Words
+// that no merge makes come after all that one does.
 std::vector<float> scores_from_merges(const Pipeline& p) {
-  std::vector<float> scores(static_cast<size_t>(p.vocabulary.size()), 0);
   auto merges = p.bpe->merges();
+  std::vector<float> scores(static_cast<size_t>(p.vocabulary.size()), -static_cast<float>(merges.size() + 1));
   for (size_t i = merges.size(); i-- > 0;) scores[static_cast<size_t>(merges[i].result)] = -static_cast<float>(i + 1);
   return scores;
 }
