@@ -1,5 +1,6 @@
 #include "passes/pass.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "motley/error.h"

@@ -1,0 +1,4 @@
+// Everything a program that uses Motley includes.
+#pragma once
+#include "motley/engine.h"
+#include "motley/error.h"
