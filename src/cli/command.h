@@ -23,6 +23,7 @@ Body add_tokenize(CLI::App& app);
 Body add_detokenize(CLI::App& app);
 Body add_template(CLI::App& app);
 Body add_show(CLI::App& app);
+Body add_devices(CLI::App& app);
 Body add_quantize(CLI::App& app);
 Body add_convert(CLI::App& app);
 

@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"show", "what a model is, and what it needs", add_show},
     {"quantize", "write a model with smaller weights", add_quantize},
     {"convert", "between Hugging Face folders and GGUF files", add_convert},
+    {"devices", "what there is to compute with, and how fast it is", add_devices},
 };
 
 int usage_error(std::string_view message) {

@@ -112,6 +112,18 @@ bool runs_here(Isa isa) {
   }
 }
 
+const char* needs(Isa isa) {
+  switch (isa) {
+    case Isa::scalar: return "nothing";
+    case Isa::avx2: return "AVX2, FMA and F16C, with the system saving their registers";
+    case Isa::avx512: return "AVX-512 F, BW, DQ and VL, with the system saving their registers";
+    case Isa::avx512_vnni: return "AVX-512 F, BW, DQ, VL and VNNI, with the system saving their registers";
+    case Isa::neon: return "NEON";
+    case Isa::neon_dotprod: return "NEON with dot products (asimddp)";
+  }
+  return "";
+}
+
 std::vector<Isa> usable_isas() {
   std::vector<Isa> out;
   for (Isa isa : compiled_isas())
