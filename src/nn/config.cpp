@@ -13,8 +13,10 @@ void check_range(const std::string& what, const char* field, int64_t value, int6
 }
 
 void check_rope(const std::string& what, const RopeConfig& rope, const ModelConfig& c) {
-  if (rope.dims < 0 || rope.dims % 2 != 0 || rope.dims > c.head_dim)
-    fail(ErrorKind::file, "config", "{}: {} elements of each head turn, expected an even number up to the head's {}", what, rope.dims, c.head_dim);
+  const bool turns = family_of(c).defaults.partial_rotary > 0;  // not in models with learned positions
+  if (rope.dims % 2 != 0 || rope.dims > c.head_dim || rope.dims < (turns ? 2 : 0))
+    fail(ErrorKind::file, "config", "{}: {} elements of each head turn, expected an even number from 2 to the head's {}", what, rope.dims,
+         c.head_dim);
   auto check_list = [&](const char* name, const std::vector<double>& list) {
     if (static_cast<int64_t>(list.size()) != rope.dims / 2)
       fail(ErrorKind::file, "config", "{}: {} has {} entries, expected {}, one for each pair of the {} elements that turn", what, name, list.size(),

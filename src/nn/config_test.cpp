@@ -111,6 +111,7 @@ TEST(Config, ValuesOutOfRangeAreNamed) {
       {R"({"num_key_value_heads": 3})", "4 heads cannot share 3 key-value heads"},
       {R"({"num_key_value_heads": 8})", "the number of key-value heads is 8"},
       {R"({"head_dim": 7})", "7 elements of each head turn, expected an even number"},
+      {R"({"model_type": "gpt_neox", "num_key_value_heads": 4, "rotary_pct": 0})", "0 elements of each head turn"},
       {R"({"vocab_size": 1099511627776})", "'vocab_size' is 1099511627776"},
       {R"({"rms_norm_eps": 0})", "'rms_norm_eps' is 0"},
       {R"({"rms_norm_eps": -1})", "'rms_norm_eps' is -1"},
