@@ -2,6 +2,7 @@
 // kind of step the kernel chosen and why those before it refused.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"

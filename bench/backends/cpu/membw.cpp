@@ -1,6 +1,8 @@
 // Read bandwidth: streams by prefetch distance, on 1 thread and on all. The best is the limit that decode is measured against.
 //
 //   backends_cpu_membw [MIB [THREADS]]
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "backends/cpu/device.h"

@@ -1,4 +1,6 @@
 // Multiply-adds from registers: the limits that prefill is measured against, per instruction set, on 1 thread and on all.
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "backends/cpu/device.h"

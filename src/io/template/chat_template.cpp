@@ -1,5 +1,7 @@
 #include "io/template/chat_template.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
