@@ -18,6 +18,7 @@ namespace motley {
 struct ModelOptions {
   std::string device = "cpu";
   std::string place = "auto";  // or the file of a plan
+  std::string tokenizer;       // where it is, when not beside the model
   DeviceWishes wishes;
   PlanWishes plan;
   SessionOptions session;
