@@ -53,7 +53,9 @@ constexpr int kChains = 5;
 
 double probe_fma(int64_t rounds) {
   F acc[kChains], x = set(1.0000001f), y = set(1e-9f);
-  for (int i = 0; i < kChains; ++i) acc[i] = set(static_cast<float>(i));
+  float start[kChains * 16];  // all lanes differ: equal halves of a vector would be computed once
+  for (int i = 0; i < kChains * 16; ++i) start[i] = static_cast<float>(i);
+  for (int i = 0; i < kChains; ++i) acc[i] = load(start + 16 * i);
   for (int64_t r = 0; r < rounds; ++r)
     for (int i = 0; i < kChains; ++i) acc[i] = fma(acc[i], x, y);
   F sum = zero();

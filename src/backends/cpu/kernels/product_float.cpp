@@ -1,6 +1,6 @@
 // Products with float weights in panels: a register tile of rows x 16 P outputs, each one chain of multiply-adds over k in order.
 //
-// One row (decode) is bound by memory: several panels at once are as many independent streams, each prefetched ahead. Many rows are bound
+// One row (decode) is bound by memory: several panels at once are as many independent streams. Many rows are bound
 // by the multiply-add units: AVX-512 holds 12 rows x 2 panels in 24 registers, per k two loads of weights and twelve broadcasts.
 #include "backends/cpu/kernels/functions.h"
 #include "backends/cpu/kernels/simd.h"
@@ -22,7 +22,6 @@ struct Bf16 {
   MOTLEY_INLINE F get(const uint8_t* p) { return load_bf16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
-constexpr int64_t kPrefetch = 1024;  // bytes ahead in each stream
 
 template <class Weight, int kRows, int kPanels>
 void tile_of(const FloatTile& t, int panel) {
@@ -35,10 +34,7 @@ void tile_of(const FloatTile& t, int panel) {
   constexpr int64_t kStep = kPanelColumns * Weight::kBytes;
   for (int64_t k = 0; k < t.k; ++k) {
     F wk[kPanels];
-    for (int p = 0; p < kPanels; ++p) {
-      wk[p] = Weight::get(w[p] + k * kStep);
-      if (kRows <= 4) __builtin_prefetch(w[p] + k * kStep + kPrefetch);
-    }
+    for (int p = 0; p < kPanels; ++p) wk[p] = Weight::get(w[p] + k * kStep);
     for (int r = 0; r < kRows; ++r) {
       F x = set(a[r]);
       for (int p = 0; p < kPanels; ++p) acc[r][p] = fma(x, wk[p], acc[r][p]);
