@@ -21,7 +21,6 @@ std::unique_ptr<Pipeline> make_byte_level_pipeline(ByteLevelParts parts) {
   if (parts.add_prefix_space) pipeline->pre_tokenizers.push_back(make_byte_level(true, false, true));
   for (std::string_view split : pre->splits)
     pipeline->pre_tokenizers.push_back(make_split(Regex(split, parts.name + ": " + parts.pre), SplitBehavior::isolated, false));
-  pipeline->words_are_short = true;
   BpeOptions options;
   options.raw_bytes = true;
   options.ignore_merges = parts.ignore_merges || pre->ignore_merges;
@@ -61,7 +60,6 @@ std::unique_ptr<Pipeline> make_wordpiece_pipeline(WordPieceParts parts) {
   pipeline->normalizers.push_back(make_bert_normalizer(normalizer));
   pipeline->pre_tokenizers.push_back(make_split(is_white_space, SplitBehavior::removed));
   pipeline->pre_tokenizers.push_back(make_split(is_punctuation, SplitBehavior::isolated));
-  pipeline->words_are_short = true;
   pipeline->model = std::make_unique<WordPieceModel>(pipeline->vocabulary, WordPieceOptions{parts.special.unk, "##", 100});
   if (parts.special.cls >= 0 && parts.special.sep >= 0) pipeline->post.add(Template{{parts.special.cls, Template::kText, parts.special.sep}});
   pipeline->decoder.add(WordPieceStep{});

@@ -272,7 +272,6 @@ PreTokenizerFacts read_pre_tokenizer(const Json& json, const std::string& where,
     if (type == "BertPreTokenizer") pipeline.pre_tokenizers.push_back(make_split(is_punctuation, SplitBehavior::isolated));
     if (type == "WhitespaceSplit") pipeline.ggml.remove_extra_whitespaces = true;
     if (type == "Metaspace") pipeline.ggml.add_space_prefix = json_find_string(*step, "prepend_scheme", where).value_or("always") != "never";
-    pipeline.words_are_short = pipeline.words_are_short || type != "Metaspace" || flag(*step, "split", true, where);
   }
   return facts;
 }

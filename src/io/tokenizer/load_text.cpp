@@ -75,6 +75,9 @@ std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::str
   for (const auto& [text, id] : json.items()) {
     if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<uint64_t>() > INT64_MAX))
       fail(ErrorKind::file, "tokenizer", "{}: the id of '{}' should be an integer", name, printable(text, 60));
+    if (std::string_view(text).ends_with("</w>"))
+      fail(ErrorKind::file, "tokenizer", "{}: token '{}' marks the end of a word, which these two files do not describe fully; use a tokenizer.json",
+           name, printable(text, 40));
     vocabulary.set(id.get<int64_t>(), Token{text, 0, TokenType::normal});
   }
   ByteLevelParts parts;

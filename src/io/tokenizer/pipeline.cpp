@@ -139,7 +139,7 @@ void Pipeline::finish(std::vector<AddedToken> added_tokens) {
     for (const auto& step : normalizers) step->apply(segment, regex);
     return segment.text;
   });
-  if (!words_are_short && model->independent_at_metaspace()) pre_tokenizers.push_back(make_cut_before_metaspace());
+  if (model->independent_at_metaspace()) pre_tokenizers.push_back(make_cut_before_metaspace());
   add_end_of_generation(special.eos);
   for (std::string_view text : kEndTexts)
     if (int32_t id = vocabulary.find(text); is_special(id)) add_end_of_generation(id);

@@ -40,7 +40,6 @@ struct Pipeline {
   std::vector<std::unique_ptr<Normalizer>> normalizers;
   AddedTokens added;
   std::vector<std::unique_ptr<PreTokenizer>> pre_tokenizers;
-  bool words_are_short = false;  // the pre-tokenizers cut text into words already
   std::unique_ptr<Model> model;
   const BpeModel* bpe = nullptr;  // model, when it is that
   PostProcessor post;

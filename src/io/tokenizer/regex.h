@@ -9,7 +9,6 @@
 //
 // A Regex is constant and may be used by many threads, each with its own Scratch.
 #pragma once
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -30,14 +29,14 @@ class Regex {
     ~Scratch();
     Scratch(Scratch&&) noexcept;
     Scratch& operator=(Scratch&&) noexcept;
-    // Starts the clock of one text: all searches in it together get seconds in proportion to its length.
+    // Starts the clock of one text: all searches in it together get processor time in proportion to its length.
     void begin_text(size_t size_bytes);
 
    private:
     friend class Regex;
     struct Memory;
     std::unique_ptr<Memory> memory_;
-    std::chrono::steady_clock::time_point deadline_{};
+    double deadline_s_ = 0;  // of this thread's processor time; 0: none
     unsigned searches_ = 0;
   };
 
