@@ -8,7 +8,7 @@
 
 namespace motley {
 
-// The value of each kind is the exit code of the program (docs/conventions.md).
+// The value of each kind is the exit code of the program (docs/commands.md).
 enum class ErrorKind : int {
   runtime = 1,  // something failed while running, or a mistake of ours
   usage = 2,    // a flag, a config key, a request that cannot be

@@ -57,7 +57,7 @@ OpenModel open_model(const std::string& model, const ModelOptions& options) {
   out.path = resolve_model(model);
   out.checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(out.path));
   if (!out.checkpoint->has_weights()) fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", out.path);
-  out.tokenizer = find_tokenizer(*out.checkpoint);
+  out.tokenizer = options.tokenizer.empty() ? find_tokenizer(*out.checkpoint) : Tokenizer::load(resolve_model(options.tokenizer));
   out.source = model_from_checkpoint(out.checkpoint);
   auto device = open_device(options.device, options.wishes);
   Plan plan = choose_plan(out.source, device->target(), options);

@@ -1,4 +1,4 @@
-// The JSON object that `motley run --json` prints (docs/conventions.md, contract for scripts).
+// The JSON object that `motley run --json` prints (docs/commands.md, what scripts may rely on).
 #pragma once
 #include <string>
 #include <vector>
