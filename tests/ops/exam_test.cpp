@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <map>
+#include <ostream>
 #include <set>
 
 #include "backends/cpu/device.h"
@@ -17,7 +18,9 @@ namespace {
 struct Candidate {
   std::string isa;
   bool packed;
+  std::string name() const { return isa + (packed ? "_panels" : "_plain"); }
 };
+void PrintTo(const Candidate& c, std::ostream* out) { *out << c.name(); }
 
 class OpExam : public testing::TestWithParam<Candidate> {
  protected:
@@ -76,7 +79,7 @@ std::vector<Candidate> candidates() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, OpExam, testing::ValuesIn(candidates()), [](const auto& p) { return p.param.isa + (p.param.packed ? "_panels" : "_plain"); });
+INSTANTIATE_TEST_SUITE_P(Cpu, OpExam, testing::ValuesIn(candidates()), [](const auto& p) { return p.param.name(); });
 
 TEST(OpExamItself, NoticesAWrongElement) {
   // An exam that cannot fail proves nothing: one element off by three bounds must be named.

@@ -158,7 +158,7 @@ const KernelTable& kernel_table(Isa isa) {
 
 std::string processor_name() {
 #if defined(__x86_64__)
-  if (__get_cpuid_max(0x80000000u, nullptr) >= 0x80000004u) {
+  if (static_cast<unsigned>(__get_cpuid_max(0x80000000u, nullptr)) >= 0x80000004u) {
     char text[49] = {};
     for (unsigned i = 0; i < 3; ++i) {
       unsigned r[4];

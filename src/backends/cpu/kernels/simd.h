@@ -9,7 +9,7 @@
 //   float dot = reduce_add(sum);
 //
 // The logical width is 16 on every set (one AVX-512 register, two of AVX2, four of NEON or SSE2), so packed layouts and the order of
-// reductions are written down once. Everything here has internal linkage: see docs/decisions/cpu-kernels.md.
+// reductions are written down once. Everything here has internal linkage: see docs/decisions/0007-panels-of-sixteen-rows.md.
 #pragma once
 #include <cmath>
 #include <cstddef>
