@@ -10,6 +10,11 @@ endmacro()
 function(portable_link program)
   portable_folder(${CMAKE_SOURCE_DIR})
   target_link_options(${program} PRIVATE -static-libstdc++ -static-libgcc -Wl,--as-needed -s)
+  # What libedit.a stands on; an archive does not say so itself.
+  foreach(library tinfo bsd md)
+    find_library(PORTABLE_${library} ${library} REQUIRED)
+    target_link_libraries(${program} PRIVATE ${PORTABLE_${library}})
+  endforeach()
 endfunction()
 
 function(portable_folder folder)
