@@ -18,7 +18,9 @@ void check_range(const Program& program, size_t index) {
   switch (b.space) {
     case Space::arena: {
       auto end = b.at < 0 || b.at % 64 ? std::nullopt : checked_add(b.at, max_bytes(b.type));
-      if (!end || *end > program.arena_bytes) fail(ErrorKind::usage, "program", "buffer {} ({}) at {} does not fit the arena of {} bytes", index, to_string(b.type), b.at, program.arena_bytes);
+      if (!end || *end > program.arena_bytes)
+        fail(ErrorKind::usage, "program", "buffer {} ({}) at {} does not fit the arena of {} bytes", index, to_string(b.type), b.at,
+             program.arena_bytes);
       break;
     }
     case Space::input:
@@ -50,10 +52,12 @@ void check_steps(const Program& program) {
 
 // The ceiling of a named size over all inputs.
 void check_sizes(const Program& program, const Sizes& sizes) {
-  if (sizes.T < program.min_T || sizes.T > program.max_T) fail(ErrorKind::usage, "run", "this Program takes {} to {} tokens, got {}", program.min_T, program.max_T, sizes.T);
+  if (sizes.T < program.min_T || sizes.T > program.max_T)
+    fail(ErrorKind::usage, "run", "this Program takes {} to {} tokens, got {}", program.min_T, program.max_T, sizes.T);
   for (const Buffer& b : program.buffers)
     for (const Dim& d : b.type.shape)
-      if (d.sym != Sym::none && (sizes.of(d) < 0 || sizes.of(d) > d.n)) fail(ErrorKind::usage, "run", "this Program takes {} up to {}, got {}", static_cast<char>(d.sym), d.n, sizes.of(d));
+      if (d.sym != Sym::none && (sizes.of(d) < 0 || sizes.of(d) > d.n))
+        fail(ErrorKind::usage, "run", "this Program takes {} up to {}, got {}", static_cast<char>(d.sym), d.n, sizes.of(d));
 }
 
 }  // namespace
@@ -62,23 +66,29 @@ void check_program(const Program& program) {
   for (size_t i = 0; i < program.buffers.size(); ++i) check_range(program, i);
   for (size_t i = 0; i < program.constants.size(); ++i) {
     const ProgramConstant& c = program.constants[i];
-    if (c.type.dtype != Dtype::f32 || c.values.empty() || (c.values.size() != 1 && static_cast<int64_t>(c.values.size()) != max_elements(c.type.shape)))
+    if (c.type.dtype != Dtype::f32 || c.values.empty() ||
+        (c.values.size() != 1 && static_cast<int64_t>(c.values.size()) != max_elements(c.type.shape)))
       fail(ErrorKind::usage, "program", "constant {} has {} values for {}", i, c.values.size(), to_string(c.type));
   }
   check_steps(program);
 }
 
-void check_run(const Program& program, const Sizes& sizes, std::span<const std::span<const int32_t>> inputs, std::span<const std::span<float>> outputs) {
+void check_run(const Program& program, const Sizes& sizes, std::span<const std::span<const int32_t>> inputs,
+               std::span<const std::span<float>> outputs) {
   check_sizes(program, sizes);
-  if (inputs.size() != program.inputs.size()) fail(ErrorKind::usage, "run", "the Program has {} inputs, got {}", program.inputs.size(), inputs.size());
-  if (outputs.size() != program.outputs.size()) fail(ErrorKind::usage, "run", "the Program has {} outputs, got {}", program.outputs.size(), outputs.size());
+  if (inputs.size() != program.inputs.size())
+    fail(ErrorKind::usage, "run", "the Program has {} inputs, got {}", program.inputs.size(), inputs.size());
+  if (outputs.size() != program.outputs.size())
+    fail(ErrorKind::usage, "run", "the Program has {} outputs, got {}", program.outputs.size(), outputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     if (int64_t n = elements(program.inputs[i].type, sizes); static_cast<int64_t>(inputs[i].size()) != n)
-      fail(ErrorKind::usage, "run", "input '{}' has {} elements, {} needs {}", program.inputs[i].name, inputs[i].size(), to_string(program.inputs[i].type), n);
+      fail(ErrorKind::usage, "run", "input '{}' has {} elements, {} needs {}", program.inputs[i].name, inputs[i].size(),
+           to_string(program.inputs[i].type), n);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Type& type = program.buffers[static_cast<size_t>(program.outputs[i].buffer)].type;
     if (int64_t n = elements(type, sizes); static_cast<int64_t>(outputs[i].size()) != n)
-      fail(ErrorKind::usage, "run", "output '{}' has room for {} elements, {} needs {}", program.outputs[i].name, outputs[i].size(), to_string(type), n);
+      fail(ErrorKind::usage, "run", "output '{}' has room for {} elements, {} needs {}", program.outputs[i].name, outputs[i].size(), to_string(type),
+           n);
   }
 }
 

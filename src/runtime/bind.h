@@ -12,6 +12,7 @@ namespace motley {
 void check_program(const Program& program);
 
 // Error(usage) when T, S or R is outside the Program's range, or when an input or output does not have the size its type has then.
-void check_run(const Program& program, const Sizes& sizes, std::span<const std::span<const int32_t>> inputs, std::span<const std::span<float>> outputs);
+void check_run(const Program& program, const Sizes& sizes, std::span<const std::span<const int32_t>> inputs,
+               std::span<const std::span<float>> outputs);
 
 }  // namespace motley

@@ -18,7 +18,7 @@ struct ReadProbe {
   };
   std::vector<Reading> readings;  // the best of several passes for each pattern
   ReadPattern best;
-  double bytes_per_second = 0;    // of the best pattern
+  double bytes_per_second = 0;  // of the best pattern
 };
 
 // Tries 1, 4 and 8 streams by prefetch distances, `passes` times in turn. `bytes` should exceed the caches many times.

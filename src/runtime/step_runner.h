@@ -15,7 +15,7 @@ struct StepLimits {
   int64_t sequences = 0;  // S
   int64_t rows = 0;       // R
   int64_t pages = 0, page_tokens = 0;
-  int64_t blocks = 0;     // entries of a block table: the longest sequence has blocks * page_tokens tokens
+  int64_t blocks = 0;  // entries of a block table: the longest sequence has blocks * page_tokens tokens
   int64_t vocab = 0;
 };
 

@@ -43,10 +43,12 @@ std::vector<double> row_peaks(const RefValue& v, int64_t width) {
 }
 
 Values normal(uint64_t stream, double scale, double mean) {
-  return {fmt::format("normal {} {} {}", stream, scale, mean), [=](int64_t i) { return mean + scale * static_cast<double>(philox_normal(1, stream, static_cast<uint64_t>(i))); }};
+  return {fmt::format("normal {} {} {}", stream, scale, mean),
+          [=](int64_t i) { return mean + scale * static_cast<double>(philox_normal(1, stream, static_cast<uint64_t>(i))); }};
 }
 Values uniform_int(uint64_t stream, int64_t n) {
-  return {fmt::format("uniform {} {}", stream, n), [=](int64_t i) { return static_cast<double>(philox(2, stream, static_cast<uint64_t>(i)) % static_cast<uint64_t>(n)); }};
+  return {fmt::format("uniform {} {}", stream, n),
+          [=](int64_t i) { return static_cast<double>(philox(2, stream, static_cast<uint64_t>(i)) % static_cast<uint64_t>(n)); }};
 }
 
 Bound exact() {

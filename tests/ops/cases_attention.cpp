@@ -55,8 +55,11 @@ void add_attention(std::vector<Case>& cases, Depth depth) {
         return each(c, r, [&](int64_t i) { return 6 * kEps * size[static_cast<size_t>(i / 64)]; });
       };
       auto frequency = [=](int64_t i) { return std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(dims)); };
-      cases.push_back({"rope " + std::to_string(dims), Rope{pairing, dims, 1.0f},
-                       {{rows_of(64, {3, 64}), normal(54)}, {rows_of(64, {}, Dtype::i32), uniform_int(55, 100000)}, {plain({dims / 2}), frequency}}, bound, 64});
+      cases.push_back({"rope " + std::to_string(dims),
+                       Rope{pairing, dims, 1.0f},
+                       {{rows_of(64, {3, 64}), normal(54)}, {rows_of(64, {}, Dtype::i32), uniform_int(55, 100000)}, {plain({dims / 2}), frequency}},
+                       bound,
+                       64});
     }
 
   std::vector<Dtype> types = {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::q8_0};
@@ -64,8 +67,11 @@ void add_attention(std::vector<Case>& cases, Depth depth) {
     int64_t d = kv == Dtype::q8_0 ? 64 : 40;
     // Slots are a permutation, so no row overwrites another.
     auto slot = [](int64_t t) { return static_cast<double>(t * 37 % 96); };
-    cases.push_back({std::string("cache_append ") + motley::name(kv), CacheAppend{},
-                     {{plain({6, 3, 16, d}, kv), normal(56)}, {rows_of(64, {3, d}), normal(57)}, {rows_of(64, {}, Dtype::i32), slot}}, exact(), 0});
+    cases.push_back({std::string("cache_append ") + motley::name(kv),
+                     CacheAppend{},
+                     {{plain({6, 3, 16, d}, kv), normal(56)}, {rows_of(64, {3, d}), normal(57)}, {rows_of(64, {}, Dtype::i32), slot}},
+                     exact(),
+                     0});
     cases.back().in[1].type.shape[0] = cases.back().in[2].type.shape[0] = {64};
 
     std::string name = motley::name(kv);

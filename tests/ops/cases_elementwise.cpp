@@ -32,7 +32,10 @@ struct Broadcast {
 };
 
 void add_binary(std::vector<Case>& cases, const char* name, Op op, const Broadcast& b) {
-  auto away_from_zero = [](int64_t i) { double x = normal(13)(i); return x + (x < 0 ? -0.1 : 0.1); };
+  auto away_from_zero = [](int64_t i) {
+    double x = normal(13)(i);
+    return x + (x < 0 ? -0.1 : 0.1);
+  };
   cases.push_back({std::string(name) + " " + b.name, op, {{b.a, normal(12)}, {b.b, away_from_zero}}, relative(1.01), b.rows});
 }
 
@@ -73,11 +76,20 @@ void add_elementwise(std::vector<Case>& cases, Depth depth) {
   add_unary(cases, "softcap", Softcap{30.0f}, relative(8));
 
   for (Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
-    Bound bound = [](const Checked& c, size_t r) { return each(c, r, [&](int64_t i) { return 12 * kEps * std::fabs(at(c, 0, i) * at(c, 1, i)) + kSmallest; }); };
-    cases.push_back({"glu " + std::to_string(static_cast<int>(kind)), Glu{kind}, {{rows_of(64, {75}), normal(14, 3)}, {rows_of(64, {75}), normal(15)}}, bound, 64});
+    Bound bound = [](const Checked& c, size_t r) {
+      return each(c, r, [&](int64_t i) { return 12 * kEps * std::fabs(at(c, 0, i) * at(c, 1, i)) + kSmallest; });
+    };
+    cases.push_back({"glu " + std::to_string(static_cast<int>(kind)),
+                     Glu{kind},
+                     {{rows_of(64, {75}), normal(14, 3)}, {rows_of(64, {75}), normal(15)}},
+                     bound,
+                     64});
   }
   for (Dtype from : {Dtype::f16, Dtype::bf16, Dtype::i32, Dtype::f32})
-    cases.push_back({std::string("cast ") + motley::name(from) + " f32", Cast{Dtype::f32}, {{plain({7, 33}, from), from == Dtype::i32 ? uniform_int(16, 1000) : normal(16)}}, exact()});
+    cases.push_back({std::string("cast ") + motley::name(from) + " f32",
+                     Cast{Dtype::f32},
+                     {{plain({7, 33}, from), from == Dtype::i32 ? uniform_int(16, 1000) : normal(16)}},
+                     exact()});
 }
 
 }  // namespace motley::exam

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "case.h"
 #include "ops/interpreter.h"
 #include "quant/format.h"
-#include "case.h"
 
 namespace motley::exam {
 namespace {
@@ -70,7 +70,8 @@ void add_products(std::vector<Case>& cases, Depth depth) {
     std::vector<Shape3> shapes = d.quantised ? std::vector<Shape3>{{70, d.block}, {144, 3 * d.block}} : std::vector<Shape3>{{70, 33}, {144, 515}};
     if (depth == Depth::full) {
       int64_t unit = d.quantised ? d.block : 1;
-      for (int i = 1; i <= 4; ++i) shapes.push_back({1 + (i * 53) % 210, unit * (d.block == 256 ? 1 + i % 3 : d.block == 32 ? 1 + i * 7 % 25 : 1 + i * 271 % 800)});
+      for (int i = 1; i <= 4; ++i)
+        shapes.push_back({1 + (i * 53) % 210, unit * (d.block == 256 ? 1 + i % 3 : d.block == 32 ? 1 + i * 7 % 25 : 1 + i * 271 % 800)});
     }
     std::vector<ActivationFormat> activations = {ActivationFormat::f32};
     if (d.quantised) activations.push_back(ActivationFormat::q8_32);
@@ -96,7 +97,11 @@ void add_products(std::vector<Case>& cases, Depth depth) {
     if (!d.quantised) {
       CaseInput x{rows_of(64, {77}), normal(48)}, w{plain({77, 90}, d.dtype), normal(49, 0.1)};
       cases.push_back({std::string("matmul kn ") + d.name, Matmul{false, ActivationFormat::f32}, {x, w}, product_bound(90, 77, false, false), 64});
-      cases.push_back({std::string("matmul_add kn ") + d.name, MatmulAdd{false, ActivationFormat::f32}, {x, w, {plain({90}), normal(44)}}, product_bound(90, 77, false, false), 64});
+      cases.push_back({std::string("matmul_add kn ") + d.name,
+                       MatmulAdd{false, ActivationFormat::f32},
+                       {x, w, {plain({90}), normal(44)}},
+                       product_bound(90, 77, false, false),
+                       64});
     }
   }
 }

@@ -38,7 +38,8 @@ const Reference& cached_reference(const Case& c, size_t index) {
 TEST_P(OpExam, AgreesWithTheReferenceWithinRounding) {
   auto two = device(2);
   auto cases = exam_cases(Depth::brief);
-  for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(disagreement(cases[i], cached_reference(cases[i], i), ask(*two, cases[i], cases[i].rows, 0)), "") << cases[i].name;
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_EQ(disagreement(cases[i], cached_reference(cases[i], i), ask(*two, cases[i], cases[i].rows, 0)), "") << cases[i].name;
 }
 
 TEST_P(OpExam, ARowHasTheSameBitsWhateverIsBesideIt) {

@@ -97,9 +97,11 @@ Ready make_ready(Device& device, const Case& c, int64_t rows, int64_t first) {
   r.kernel = program.steps[0].kernel;
   for (const ProgramState& s : program.states) {
     const Tensor& t = q.tensors[static_cast<size_t>(std::stoi(s.name.substr(2)))];
-    device.upload(s.name, s.type, s.layout, {.read = [&](uint64_t offset, std::span<std::byte> to) { std::memcpy(to.data(), t.bytes() + offset, to.size()); }});
+    device.upload(s.name, s.type, s.layout,
+                  {.read = [&](uint64_t offset, std::span<std::byte> to) { std::memcpy(to.data(), t.bytes() + offset, to.size()); }});
   }
-  for (const ProgramInput& in : program.inputs) r.inputs.push_back(in.name == "row_ids" ? q.row_ids : ints(q.tensors[static_cast<size_t>(std::stoi(in.name.substr(2)))]));
+  for (const ProgramInput& in : program.inputs)
+    r.inputs.push_back(in.name == "row_ids" ? q.row_ids : ints(q.tensors[static_cast<size_t>(std::stoi(in.name.substr(2)))]));
   for (const ProgramOutput& o : program.outputs) {
     // NaN everywhere: an element that is not written is found.
     auto n = static_cast<size_t>(max_elements(program.buffers[static_cast<size_t>(o.buffer)].type.shape));

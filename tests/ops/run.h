@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/device.h"
 #include "case.h"
+#include "runtime/device.h"
 
 namespace motley::exam {
 

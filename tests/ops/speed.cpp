@@ -18,22 +18,29 @@ double cheap(int64_t i) { return static_cast<double>((i * 2654435761u >> 7) % 25
 
 std::vector<Case> speed_cases() {
   std::vector<Case> cases;
-  for (Dtype d : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::q8_0, Dtype::q4_0, Dtype::q4_1, Dtype::q5_0, Dtype::q5_1, Dtype::q2_k, Dtype::q3_k, Dtype::q4_k, Dtype::q5_k, Dtype::q6_k})
+  for (Dtype d : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::q8_0, Dtype::q4_0, Dtype::q4_1, Dtype::q5_0, Dtype::q5_1, Dtype::q2_k, Dtype::q3_k,
+                  Dtype::q4_k, Dtype::q5_k, Dtype::q6_k})
     for (int64_t rows : {1, 4, 16, 128, 512}) {
       ActivationFormat a = is_quantised(d) ? ActivationFormat::q8_32 : ActivationFormat::f32;
-      cases.push_back({fmt::format("matmul {} T={}", name(d), rows), Matmul{true, a}, {{rows_of(rows, {2048}), cheap}, {plain({8192, 2048}, d), cheap}}, exact(), rows});
+      cases.push_back({fmt::format("matmul {} T={}", name(d), rows),
+                       Matmul{true, a},
+                       {{rows_of(rows, {2048}), cheap}, {plain({8192, 2048}, d), cheap}},
+                       exact(),
+                       rows});
     }
   for (int64_t rows : {1, 128}) {
     cases.push_back({fmt::format("rms_norm T={}", rows), RmsNorm{1e-5f, 0}, {{rows_of(rows, {2048}), cheap}, {plain({2048}), cheap}}, exact(), rows});
     int64_t context = 512, page = 32, blocks = context / page;
-    cases.push_back({fmt::format("paged_attention f16 T={}", rows), PagedAttention{.scale = 0.125f},
+    cases.push_back({fmt::format("paged_attention f16 T={}", rows),
+                     PagedAttention{.scale = 0.125f},
                      {{rows_of(rows, {32, 64}), cheap},
                       {plain({blocks, 8, page, 64}, Dtype::f16), cheap},
                       {plain({blocks, 8, page, 64}, Dtype::f16), cheap},
                       {rows_of(rows, {}, Dtype::i32), [=](int64_t t) { return static_cast<double>(context - rows + t); }},
                       {rows_of(rows, {}, Dtype::i32), [](int64_t) { return 0.0; }},
                       {plain({1, blocks}, Dtype::i32), [](int64_t i) { return static_cast<double>(i); }}},
-                     exact(), rows});
+                     exact(),
+                     rows});
   }
   return cases;
 }
@@ -64,8 +71,11 @@ void measure_speed(const std::string& filter, int threads, const std::string& is
     for (const CaseInput& i : c.in) in.push_back(i.type);
     Types out = infer_types(c.op, in);
     Cost cost = cost_of({c.op, in, out, {.T = c.rows}, 512});
-    fmt::print("{{\"case\": \"{}\", \"kernel\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"seconds\": {:.3e}, \"bytes\": {:.0f}, \"flops\": {:.0f}, \"gb_s\": {:.2f}, \"gflop_s\": {:.1f}}}\n", c.name,
-               r.kernel, device->target().isa, device->target().threads, s, cost.bytes_read + cost.bytes_written, cost.flops, (cost.bytes_read + cost.bytes_written) / s * 1e-9, cost.flops / s * 1e-9);
+    fmt::print(
+        "{{\"case\": \"{}\", \"kernel\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"seconds\": {:.3e}, \"bytes\": {:.0f}, \"flops\": {:.0f}, "
+        "\"gb_s\": {:.2f}, \"gflop_s\": {:.1f}}}\n",
+        c.name, r.kernel, device->target().isa, device->target().threads, s, cost.bytes_read + cost.bytes_written, cost.flops,
+        (cost.bytes_read + cost.bytes_written) / s * 1e-9, cost.flops / s * 1e-9);
     std::fflush(stdout);
   }
 }

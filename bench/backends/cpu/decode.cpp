@@ -44,9 +44,7 @@ WeightSource repeated(Dtype dtype) {
 // Steps of one product each; all read the same activations and write to the same place, with a barrier between them as in a model.
 class Chain {
  public:
-  Chain(Device& device, Dtype dtype, int64_t tokens) : device_(device), dtype_(dtype), tokens_(tokens) {
-    program_.min_T = program_.max_T = tokens;
-  }
+  Chain(Device& device, Dtype dtype, int64_t tokens) : device_(device), dtype_(dtype), tokens_(tokens) { program_.min_T = program_.max_T = tokens; }
 
   void add(const std::string& name, const Product& p) {
     Op op = Matmul{true, default_activation(dtype_)};
@@ -100,7 +98,8 @@ class Chain {
 int run(Dtype dtype, int threads, int64_t tokens) {
   auto device = make_cpu_device({.threads = threads});
   Chain chain(*device, dtype, tokens);
-  constexpr Product kLayer[] = {{"q", 2048, 2048}, {"k", 512, 2048}, {"v", 512, 2048}, {"o", 2048, 2048}, {"gate", 8192, 2048}, {"up", 8192, 2048}, {"down", 2048, 8192}};
+  constexpr Product kLayer[] = {{"q", 2048, 2048},    {"k", 512, 2048},   {"v", 512, 2048},    {"o", 2048, 2048},
+                                {"gate", 8192, 2048}, {"up", 8192, 2048}, {"down", 2048, 8192}};
   for (int layer = 0; layer < 16; ++layer)
     for (const Product& p : kLayer) chain.add(fmt::format("{}.{}", layer, p.name), p);
   if (tokens == 1) chain.add("head", {"head", 128256, 2048});
@@ -116,10 +115,13 @@ int run(Dtype dtype, int threads, int64_t tokens) {
     }
   }
   double operations = probe_multiply_add(*device, default_activation(dtype));
-  fmt::print("{{\"device\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"type\": \"{}\", \"tokens\": {}, \"bytes\": {:.0f}, \"flops\": {:.0f}, \"seconds\": {:.5f}, \"gb_s\": {:.2f}, \"read_limit_gb_s\": {:.2f}, "
-             "\"fraction_of_read\": {:.3f}, \"gop_s\": {:.1f}, \"operation_limit_gop_s\": {:.1f}, \"fraction_of_operations\": {:.3f}}}\n",
-             device->target().description, device->target().isa, device->target().threads, name(dtype), tokens, chain.bytes(), chain.flops(), best, chain.bytes() / best * 1e-9, read * 1e-9,
-             chain.bytes() / best / read, chain.flops() / best * 1e-9, operations * 1e-9, chain.flops() / best / operations);
+  fmt::print(
+      "{{\"device\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"type\": \"{}\", \"tokens\": {}, \"bytes\": {:.0f}, \"flops\": {:.0f}, \"seconds\": "
+      "{:.5f}, \"gb_s\": {:.2f}, \"read_limit_gb_s\": {:.2f}, "
+      "\"fraction_of_read\": {:.3f}, \"gop_s\": {:.1f}, \"operation_limit_gop_s\": {:.1f}, \"fraction_of_operations\": {:.3f}}}\n",
+      device->target().description, device->target().isa, device->target().threads, name(dtype), tokens, chain.bytes(), chain.flops(), best,
+      chain.bytes() / best * 1e-9, read * 1e-9, chain.bytes() / best / read, chain.flops() / best * 1e-9, operations * 1e-9,
+      chain.flops() / best / operations);
   return 0;
 }
 

@@ -1,9 +1,9 @@
 // Read bandwidth: streams by prefetch distance, on 1 thread and on all. The best is the limit that decode is measured against.
 //
 //   backends_cpu_membw [MIB [THREADS]]
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "backends/cpu/device.h"
 #include "base/cores.h"
@@ -20,8 +20,11 @@ int main(int argc, char** argv) {
       auto cpu = make_cpu_device({.threads = threads});
       ReadProbe p = probe_read_bandwidth(*cpu, mib << 20);
       for (const auto& r : p.readings)
-        fmt::print("{{\"device\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"bytes\": {}, \"streams\": {}, \"prefetch\": {}, \"gb_s\": {:.2f}, \"fraction\": {:.3f}}}\n", cpu->target().description,
-                   cpu->target().isa, threads, mib << 20, r.pattern.streams, r.pattern.ahead, r.bytes_per_second * 1e-9, r.bytes_per_second / p.bytes_per_second);
+        fmt::print(
+            "{{\"device\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"bytes\": {}, \"streams\": {}, \"prefetch\": {}, \"gb_s\": {:.2f}, "
+            "\"fraction\": {:.3f}}}\n",
+            cpu->target().description, cpu->target().isa, threads, mib << 20, r.pattern.streams, r.pattern.ahead, r.bytes_per_second * 1e-9,
+            r.bytes_per_second / p.bytes_per_second);
     }
   } catch (const Error& e) {
     fmt::print(stderr, "{}\n", e.what());

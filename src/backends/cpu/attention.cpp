@@ -71,10 +71,17 @@ void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, i
     const std::byte* rows = cache.data + ((at * heads + head) * page + j % page) * bytes;
     float* out = to + (j - origin) * d;
     switch (cache.dtype) {
-      case Dtype::f32: std::memcpy(out, rows, static_cast<size_t>(n * bytes)); break;
-      case Dtype::f16: k.to_float[0](out, reinterpret_cast<const uint16_t*>(rows), n * d); break;
-      case Dtype::bf16: k.to_float[1](out, reinterpret_cast<const uint16_t*>(rows), n * d); break;
-      default: format(cache.dtype).unpack(rows, out, n * d);
+      case Dtype::f32:
+        std::memcpy(out, rows, static_cast<size_t>(n * bytes));
+        break;
+      case Dtype::f16:
+        k.to_float[0](out, reinterpret_cast<const uint16_t*>(rows), n * d);
+        break;
+      case Dtype::bf16:
+        k.to_float[1](out, reinterpret_cast<const uint16_t*>(rows), n * d);
+        break;
+      default:
+        format(cache.dtype).unpack(rows, out, n * d);
     }
     j += n;
   }
@@ -127,8 +134,19 @@ void attend_run(const Launch& l, Worker& w, int64_t first, int64_t last, int64_t
       begin[r] = static_cast<int>(std::clamp<int64_t>(row_from[r / group] - chunk, 0, kAttendChunk));
       end[r] = static_cast<int>(std::clamp<int64_t>(positions[first + r / group] + 1 - chunk, 0, kAttendChunk));
     }
-    l.k.attend({.q = queries, .rows = static_cast<int>(rows), .d = d, .dv = dv, .k = k, .v = v, .positions = static_cast<int>(chunk_to - chunk), .begin = begin, .end = end,
-                .softcap = op.softcap, .max = max, .sum = sum, .out = out});
+    l.k.attend({.q = queries,
+                .rows = static_cast<int>(rows),
+                .d = d,
+                .dv = dv,
+                .k = k,
+                .v = v,
+                .positions = static_cast<int>(chunk_to - chunk),
+                .begin = begin,
+                .end = end,
+                .softcap = op.softcap,
+                .max = max,
+                .sum = sum,
+                .out = out});
   }
   for (int64_t r = 0; r < rows; ++r) {
     float* to_row = y.f32() + ((first + r / group) * heads + head * group + r % group) * dv;
@@ -148,7 +166,8 @@ void paged_attention(const Launch& l, Worker& w) {
       for (int64_t first = b * block, last; first < stop; first = last) {
         for (last = first; last < stop && seq[last] == seq[first]; ++last)
           if (seq[last] < 0 || seq[last] >= tables.dims[0] || positions[last] < 0 || positions[last] >= capacity)
-            fail(ErrorKind::usage, "paged_attention", "token {} names sequence {} and position {}, outside its block table", last, seq[last], positions[last]);
+            fail(ErrorKind::usage, "paged_attention", "token {} names sequence {} and position {}, outside its block table", last, seq[last],
+                 positions[last]);
         attend_run(l, w, first, last, head);
       }
     }

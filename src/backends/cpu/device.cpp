@@ -48,7 +48,9 @@ class CpuDevice final : public Device {
 
   std::unique_ptr<Executable> prepare(const Program& program) override { return prepare_program(program, shared_); }
 
-  std::vector<double> probe_reads(std::span<const ReadPattern> patterns, int64_t bytes) override { return cpu::probe_reads(shared_.kernels, pool_, patterns, bytes); }
+  std::vector<double> probe_reads(std::span<const ReadPattern> patterns, int64_t bytes) override {
+    return cpu::probe_reads(shared_.kernels, pool_, patterns, bytes);
+  }
   double probe_multiply_adds(ActivationFormat format) override { return cpu::probe_multiply_adds(shared_.kernels, pool_, format); }
 
  private:
@@ -59,7 +61,8 @@ class CpuDevice final : public Device {
       states_.erase(it);
     }
     if (bytes_ + bytes > memory_limit_)
-      fail(ErrorKind::no_fit, "cpu", "'{}' needs {} MiB, and {} of {} MiB are taken; use a smaller context or a smaller weight type", name, bytes >> 20, bytes_ >> 20, memory_limit_ >> 20);
+      fail(ErrorKind::no_fit, "cpu", "'{}' needs {} MiB, and {} of {} MiB are taken; use a smaller context or a smaller weight type", name,
+           bytes >> 20, bytes_ >> 20, memory_limit_ >> 20);
   }
   void put(const std::string& name, CpuState state) {
     bytes_ += state.bytes;

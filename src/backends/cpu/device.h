@@ -13,10 +13,10 @@
 namespace motley {
 
 struct CpuOptions {
-  int threads = 0;          // 0: default_threads() of base/cores.h
+  int threads = 0;           // 0: default_threads() of base/cores.h
   std::string isa = "";      // "" chooses the best here, or what MOTLEY_ISA names
-  bool pin = false;         // one thread to each core; only for a machine we are alone on
-  bool packed = true;       // see CpuTargetOptions
+  bool pin = false;          // one thread to each core; only for a machine we are alone on
+  bool packed = true;        // see CpuTargetOptions
   int64_t memory_limit = 0;  // bytes of states it may hold; 0: what the machine has
 };
 

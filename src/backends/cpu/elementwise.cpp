@@ -136,7 +136,8 @@ std::string refuse_cast(const NodeView& node, const Target&) {
 }
 
 template <class T>
-constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&), std::string (*refuse)(const NodeView&, const Target&) = refuse_elementwise) {
+constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&),
+                          std::string (*refuse)(const NodeView&, const Target&) = refuse_elementwise) {
   return {{.name = name, .op = op_index<T>(), .numerics = "f32", .refuse = refuse}, run};
 }
 

@@ -58,9 +58,11 @@ class CpuExecutable final : public Executable {
   void find_states() {
     for (const ProgramState& s : program_.states) {
       auto it = shared_.states.find(s.name);
-      if (it == shared_.states.end()) fail(ErrorKind::usage, "prepare", "the Program reads state '{}', which was neither uploaded nor created", s.name);
+      if (it == shared_.states.end())
+        fail(ErrorKind::usage, "prepare", "the Program reads state '{}', which was neither uploaded nor created", s.name);
       if (it->second.type != s.type || it->second.layout != s.layout)
-        fail(ErrorKind::usage, "prepare", "state '{}' is {} in layout {}, the Program wants {} in layout {}", s.name, to_string(it->second.type), it->second.layout, to_string(s.type), s.layout);
+        fail(ErrorKind::usage, "prepare", "state '{}' is {} in layout {}, the Program wants {} in layout {}", s.name, to_string(it->second.type),
+             it->second.layout, to_string(s.type), s.layout);
       if (s.changes && it->second.mapping) fail(ErrorKind::usage, "prepare", "state '{}' changes but lies in a read-only mapping", s.name);
       states_.push_back(s.name);
     }
@@ -100,10 +102,18 @@ class CpuExecutable final : public Executable {
       for (size_t d = 0; d < b.type.shape.size(); ++d) a.dims[d] = sizes.of(b.type.shape[d]);
       auto at = static_cast<size_t>(b.at);
       switch (b.space) {
-        case Space::arena: a.data = shared_.arena.data() + b.at; break;
-        case Space::input: a.data = reinterpret_cast<std::byte*>(const_cast<int32_t*>(inputs[at].data())); break;  // kernels do not write inputs
-        case Space::state: a.data = states[at]->data; break;
-        case Space::constant: a.data = constants_[at].data(); break;
+        case Space::arena:
+          a.data = shared_.arena.data() + b.at;
+          break;
+        case Space::input:
+          a.data = reinterpret_cast<std::byte*>(const_cast<int32_t*>(inputs[at].data()));
+          break;  // kernels do not write inputs
+        case Space::state:
+          a.data = states[at]->data;
+          break;
+        case Space::constant:
+          a.data = constants_[at].data();
+          break;
       }
     }
   }

@@ -22,7 +22,7 @@ struct Shared {
   HostMemory arena = {};                       // as large as the largest prepared Program wants
   std::vector<HostMemory> worker_memory = {};  // kWorkerBytes each
   std::vector<WorkQueue> queues = std::vector<WorkQueue>(Worker::kQueues);
-  uint32_t use = 0;                            // of the queues, so far
+  uint32_t use = 0;  // of the queues, so far
 };
 
 // Error(usage) naming the step or state that does not fit this device. States may be replaced later, not removed or changed in type.

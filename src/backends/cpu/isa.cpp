@@ -99,27 +99,40 @@ std::vector<Isa> compiled_isas() {
 
 bool runs_here(Isa isa) {
   switch (isa) {
-    case Isa::scalar: return true;
+    case Isa::scalar:
+      return true;
 #if defined(__x86_64__)
-    case Isa::avx2: return has_avx2();
-    case Isa::avx512: return has_avx512(false);
-    case Isa::avx512_vnni: return has_avx512(true);
+    case Isa::avx2:
+      return has_avx2();
+    case Isa::avx512:
+      return has_avx512(false);
+    case Isa::avx512_vnni:
+      return has_avx512(true);
 #elif defined(__aarch64__)
-    case Isa::neon: return true;
-    case Isa::neon_dotprod: return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    case Isa::neon:
+      return true;
+    case Isa::neon_dotprod:
+      return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
-    default: return false;
+    default:
+      return false;
   }
 }
 
 const char* needs(Isa isa) {
   switch (isa) {
-    case Isa::scalar: return "nothing";
-    case Isa::avx2: return "AVX2, FMA and F16C, with the system saving their registers";
-    case Isa::avx512: return "AVX-512 F, BW, DQ and VL, with the system saving their registers";
-    case Isa::avx512_vnni: return "AVX-512 F, BW, DQ, VL and VNNI, with the system saving their registers";
-    case Isa::neon: return "NEON";
-    case Isa::neon_dotprod: return "NEON with dot products (asimddp)";
+    case Isa::scalar:
+      return "nothing";
+    case Isa::avx2:
+      return "AVX2, FMA and F16C, with the system saving their registers";
+    case Isa::avx512:
+      return "AVX-512 F, BW, DQ and VL, with the system saving their registers";
+    case Isa::avx512_vnni:
+      return "AVX-512 F, BW, DQ, VL and VNNI, with the system saving their registers";
+    case Isa::neon:
+      return "NEON";
+    case Isa::neon_dotprod:
+      return "NEON with dot products (asimddp)";
   }
   return "";
 }

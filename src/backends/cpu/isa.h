@@ -18,8 +18,8 @@ enum class Isa { scalar, avx2, avx512, avx512_vnni, neon, neon_dotprod };
 const char* name(Isa isa);
 std::vector<Isa> compiled_isas();  // worst first; scalar is always there
 bool runs_here(Isa isa);
-const char* needs(Isa isa);        // what a processor must have to run it, in words
-std::vector<Isa> usable_isas();    // those of compiled_isas() that run here
+const char* needs(Isa isa);      // what a processor must have to run it, in words
+std::vector<Isa> usable_isas();  // those of compiled_isas() that run here
 
 // The best usable one; `forced` (the variable MOTLEY_ISA when empty) names another. Error(usage) when it is unknown or does not run here.
 Isa choose_isa(std::string_view forced = {});

@@ -80,7 +80,7 @@ class Worker {
 
 struct Launch {
   const Op& op;
-  std::span<const Array* const> in, out;
+  std::span<const Array*const> in, out;
   std::byte* scratch;  // of the step, in the arena; null without
   const KernelTable& k;
 };

@@ -53,13 +53,20 @@ BlockScales with_k_scales(const std::byte* p) {
 
 BlockScales read_scales(BlockFormat format, const std::byte* p) {
   switch (format) {
-    case kQ8_0: return with_d<BlockQ8_0>(p);
-    case kQ4_0: return with_d<BlockQ4_0>(p);
-    case kQ5_0: return with_d<BlockQ5_0>(p);
-    case kQ4_1: return with_minimum<BlockQ4_1>(p);
-    case kQ5_1: return with_minimum<BlockQ5_1>(p);
-    case kQ4_K: return with_k_scales<BlockQ4_K>(p);
-    case kQ5_K: return with_k_scales<BlockQ5_K>(p);
+    case kQ8_0:
+      return with_d<BlockQ8_0>(p);
+    case kQ4_0:
+      return with_d<BlockQ4_0>(p);
+    case kQ5_0:
+      return with_d<BlockQ5_0>(p);
+    case kQ4_1:
+      return with_minimum<BlockQ4_1>(p);
+    case kQ5_1:
+      return with_minimum<BlockQ5_1>(p);
+    case kQ4_K:
+      return with_k_scales<BlockQ4_K>(p);
+    case kQ5_K:
+      return with_k_scales<BlockQ5_K>(p);
     case kQ2_K: {
       BlockQ2_K b;
       std::memcpy(&b, p, sizeof b);
@@ -179,7 +186,8 @@ void read_packed_blocks(Dtype dtype, const uint8_t* panel, int column, int64_t k
       int part = e / 32, g = e % 32 / 4, place = 4 * column + e % 4;
       int64_t group_at = b * (s.block / 32) + part;
       int q = (at.low[group_at * low_bytes(s) + 64 * (g % s.low_bits) + place] >> (g / s.low_bits * s.low_bits)) & low_mask;
-      if (s.high_bits) q |= ((at.high[group_at * high_bytes(s) + 64 * (g % s.high_bits) + place] >> (g / s.high_bits * s.high_bits)) & high_mask) << s.low_bits;
+      if (s.high_bits)
+        q |= ((at.high[group_at * high_bytes(s) + 64 * (g % s.high_bits) + place] >> (g / s.high_bits * s.high_bits)) & high_mask) << s.low_bits;
       float scale = d, min = dmin;
       if (s.block != 32) {
         uint8_t byte = bytes[kColumns * (e / s.sub) + column];
@@ -202,17 +210,29 @@ bool is_block_format(Dtype dtype) { return info(dtype).quantised; }
 
 BlockFormat block_format(Dtype dtype) {
   switch (dtype) {
-    case Dtype::q8_0: return kQ8_0;
-    case Dtype::q4_0: return kQ4_0;
-    case Dtype::q4_1: return kQ4_1;
-    case Dtype::q5_0: return kQ5_0;
-    case Dtype::q5_1: return kQ5_1;
-    case Dtype::q2_k: return kQ2_K;
-    case Dtype::q3_k: return kQ3_K;
-    case Dtype::q4_k: return kQ4_K;
-    case Dtype::q5_k: return kQ5_K;
-    case Dtype::q6_k: return kQ6_K;
-    default: check(false, "not a block format"); return kQ8_0;
+    case Dtype::q8_0:
+      return kQ8_0;
+    case Dtype::q4_0:
+      return kQ4_0;
+    case Dtype::q4_1:
+      return kQ4_1;
+    case Dtype::q5_0:
+      return kQ5_0;
+    case Dtype::q5_1:
+      return kQ5_1;
+    case Dtype::q2_k:
+      return kQ2_K;
+    case Dtype::q3_k:
+      return kQ3_K;
+    case Dtype::q4_k:
+      return kQ4_K;
+    case Dtype::q5_k:
+      return kQ5_K;
+    case Dtype::q6_k:
+      return kQ6_K;
+    default:
+      check(false, "not a block format");
+      return kQ8_0;
   }
 }
 

@@ -37,7 +37,7 @@ struct Rows {
   const int32_t* order = nullptr;    // null: as they are
   const int32_t* offsets = nullptr;  // of experts within order, num_segments + 1 of them; null: row blocks
   int64_t num_segments = 0;
-  int64_t share = 1;                 // rows that read the same row of x
+  int64_t share = 1;  // rows that read the same row of x
 
   int64_t begin(int64_t segment) const { return offsets ? offsets[segment] : segment * kRowBlock; }
   int64_t end(int64_t segment) const { return offsets ? offsets[segment + 1] : std::min(count, (segment + 1) * kRowBlock); }
@@ -69,7 +69,8 @@ const std::byte* arrange(const KernelTable& k, const Product& p, const Rows& row
   int64_t segments = rows.num_segments;
   if (rows.count * activation_bytes(p) <= kPrivateBytes) {  // quicker done by each than waited for
     std::byte* mine = w.memory() + kWorkerBytes - kPrivateBytes;
-    for (int64_t s = 0; s < segments; ++s) for_tiles(k, rows.begin(s), rows.end(s), [&](int64_t first, int count) { arrange_tile(k, p, rows, first, count, mine); });
+    for (int64_t s = 0; s < segments; ++s)
+      for_tiles(k, rows.begin(s), rows.end(s), [&](int64_t first, int count) { arrange_tile(k, p, rows, first, count, mine); });
     return mine;
   }
   int64_t tiles = 0;
@@ -89,7 +90,8 @@ const std::byte* arrange(const KernelTable& k, const Product& p, const Rows& row
 // One group of columns of one weight: packed panels, or plain rows packed chunk by chunk.
 class Panels {
  public:
-  Panels(const Product& p, const Weight& weight, int64_t expert, int64_t group, std::byte* piece) : p_(p), weight_(weight), first_(group * kGroupPanels), piece_(piece) {
+  Panels(const Product& p, const Weight& weight, int64_t expert, int64_t group, std::byte* piece)
+      : p_(p), weight_(weight), first_(group * kGroupPanels), piece_(piece) {
     count_ = static_cast<int>(std::min<int64_t>(kGroupPanels, (p.n + kPanelColumns - 1) / kPanelColumns - first_));
     base_ = weight.data + expert * weight.expert_bytes;
   }
@@ -130,7 +132,8 @@ class Panels {
 const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
 
 // c[rows][64] of one task.
-void float_group(const KernelTable& k, const Product& p, Dtype dtype, const Panels& panels, const std::byte* activations, int64_t begin, int64_t end, float* c, std::byte* memory) {
+void float_group(const KernelTable& k, const Product& p, Dtype dtype, const Panels& panels, const std::byte* activations, int64_t begin, int64_t end,
+                 float* c, std::byte* memory) {
   for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
     int64_t n = std::min(kChunk, p.k - k0);
     Panels::Piece piece = panels.at(k0, n);
@@ -140,7 +143,8 @@ void float_group(const KernelTable& k, const Product& p, Dtype dtype, const Pane
       auto* floats = reinterpret_cast<float*>(memory);
       const BlockFormat format = block_format(dtype);
       for (int i = 0; i < panels.count(); ++i)
-        k.stage_float[format](panel_at(kBlockSpecs[format], bytes(piece.data) + i * piece.stride, piece.section_k, piece.from_k), n / 32, floats + i * n * kPanelColumns);
+        k.stage_float[format](panel_at(kBlockSpecs[format], bytes(piece.data) + i * piece.stride, piece.section_k, piece.from_k), n / 32,
+                              floats + i * n * kPanelColumns);
       tile.w = reinterpret_cast<const uint8_t*>(floats), tile.w_stride = n * kPanelColumns * 4;
     } else {
       multiply = k.float_tile[float_index(dtype)];
@@ -166,19 +170,26 @@ void set_activations(Tile& tile, const std::byte* activations, int64_t k, int64_
   tile.rows = count;
 }
 
-void int_row_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t row, float* c) {
+void int_row_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t row,
+                   float* c) {
   int64_t step = panels.packed() ? p.k : kChunk;
   for (int64_t k0 = 0; k0 < p.k; k0 += step) {
     int64_t n = std::min(step, p.k - k0);
     Panels::Piece piece = panels.at(k0, n);
-    IntTile tile{.w = panel_at(kBlockSpecs[format], bytes(piece.data), piece.section_k, piece.from_k), .w_stride = piece.stride, .panels = panels.count(), .blocks = n / 32,
-                 .c = c, .c_stride = kGroupColumns, .first = k0 == 0};
+    IntTile tile{.w = panel_at(kBlockSpecs[format], bytes(piece.data), piece.section_k, piece.from_k),
+                 .w_stride = piece.stride,
+                 .panels = panels.count(),
+                 .blocks = n / 32,
+                 .c = c,
+                 .c_stride = kGroupColumns,
+                 .first = k0 == 0};
     set_activations(tile, activations, p.k, row, 1, k0 / 32);
     k.int_tile[format](tile);
   }
 }
 
-void int_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t begin, int64_t end, float* c, std::byte* memory) {
+void int_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t begin,
+               int64_t end, float* c, std::byte* memory) {
   if (end - begin == 1) return int_row_group(k, p, format, panels, activations, begin, c);
   const BlockSpec& spec = kBlockSpecs[format];
   for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
@@ -207,7 +218,8 @@ void int_group(const KernelTable& k, const Product& p, BlockFormat format, const
   }
 }
 
-void write_group(const KernelTable& k, const Product& p, const Rows& rows, int64_t begin, int64_t end, int64_t column, const float* c, const float* c2) {
+void write_group(const KernelTable& k, const Product& p, const Rows& rows, int64_t begin, int64_t end, int64_t column, const float* c,
+                 const float* c2) {
   int64_t n = std::min(kGroupColumns, p.n - column);
   for (int64_t i = begin; i < end; ++i) {
     int64_t row = rows.out_row(i);
@@ -251,7 +263,11 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
 Weight weight_of(const Array& w, bool transposed) {
   int64_t n = w.dim(-2), k = w.dim(-1);
   bool packed = w.layout == kPanelLayout;
-  return {.data = w.data, .dtype = w.dtype, .packed = packed, .columns = !transposed, .expert_bytes = packed ? bytes_of_panels(w.dtype, n, k) : n * row_bytes(w.dtype, k)};
+  return {.data = w.data,
+          .dtype = w.dtype,
+          .packed = packed,
+          .columns = !transposed,
+          .expert_bytes = packed ? bytes_of_panels(w.dtype, n, k) : n * row_bytes(w.dtype, k)};
 }
 
 void run_dense(Product& p, const Launch& l, Worker& w) {

@@ -19,7 +19,7 @@ struct Weight {
 struct Product {
   bool quantised = false;  // activations q8_32
   bool columns = false;
-  int num_weights = 1;     // 2: out = glu(x w0', x w1')
+  int num_weights = 1;  // 2: out = glu(x w0', x w1')
   Activation glu = Activation::silu;
   const float* x = nullptr;
   int64_t k = 0, n = 0;

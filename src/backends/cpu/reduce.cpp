@@ -77,7 +77,8 @@ std::string refuse_reduce(const NodeView& node, const Target&) { return refuse_u
 std::string refuse_top_k(const NodeView& node, const Target&) { return node.in[0].dtype == Dtype::f32 ? refuse_layouts(node) : "takes f32"; }
 
 template <class T>
-constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&), std::string (*refuse)(const NodeView&, const Target&) = refuse_reduce) {
+constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&),
+                          std::string (*refuse)(const NodeView&, const Target&) = refuse_reduce) {
   return {{.name = name, .op = op_index<T>(), .numerics = "f32", .refuse = refuse}, run};
 }
 

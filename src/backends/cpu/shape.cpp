@@ -45,7 +45,8 @@ void slice(const Launch& l, Worker& w) {
   int axis = s.axis < 0 ? s.axis + x.rank : s.axis;
   int64_t inner = product(x, axis + 1, x.rank) * element_bytes(x), run = s.size * inner;
   w.split(product(x, 0, axis), grain_for(run), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) std::memcpy(y.data + r * run, x.data + r * x.dims[axis] * inner + s.begin * inner, static_cast<size_t>(run));
+    for (int64_t r = begin; r < end; ++r)
+      std::memcpy(y.data + r * run, x.data + r * x.dims[axis] * inner + s.begin * inner, static_cast<size_t>(run));
   });
 }
 
@@ -92,7 +93,8 @@ std::string refuse_gather(const NodeView& node, const Target&) {
 }
 
 template <class T>
-constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&), std::string (*refuse)(const NodeView&, const Target&) = refuse_moves) {
+constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&),
+                          std::string (*refuse)(const NodeView&, const Target&) = refuse_moves) {
   return {{.name = name, .op = op_index<T>(), .numerics = "exact", .refuse = refuse}, run};
 }
 

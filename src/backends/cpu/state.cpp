@@ -26,9 +26,11 @@ Matrix matrix_of(const Type& type) {
 template <class Use>
 void in_parts(ThreadPool& pool, int64_t count, int64_t per_part, Use&& use) {
   WorkQueue queue;
-  pool.run([&](int, int workers) { queue.split(1, (count + per_part - 1) / per_part, 1, workers, [&](int64_t begin, int64_t end) {
-    for (int64_t part = begin; part < end; ++part) use(part * per_part, std::min(count, (part + 1) * per_part));
-  }); });
+  pool.run([&](int, int workers) {
+    queue.split(1, (count + per_part - 1) / per_part, 1, workers, [&](int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; ++part) use(part * per_part, std::min(count, (part + 1) * per_part));
+    });
+  });
 }
 
 void load_plain(CpuState& state, const WeightSource& source, ThreadPool& pool) {
@@ -50,7 +52,8 @@ void load_panels(CpuState& state, const Matrix& m, const WeightSource& source, T
       rows.resize(static_cast<size_t>(num_rows * row));
       source.read(static_cast<uint64_t>((expert * m.n + first_row) * row), rows);
       for (int64_t p = 0; p < run; ++p)
-        pack_panel(dtype, rows.data() + p * kPanelColumns * row, row, static_cast<int>(std::min<int64_t>(kPanelColumns, num_rows - p * kPanelColumns)), m.k, state.data + (at + p) * panel);
+        pack_panel(dtype, rows.data() + p * kPanelColumns * row, row,
+                   static_cast<int>(std::min<int64_t>(kPanelColumns, num_rows - p * kPanelColumns)), m.k, state.data + (at + p) * panel);
       at += run;
     }
     if (rows.size() > static_cast<size_t>(2 * kPartBytes)) std::vector<std::byte>().swap(rows);

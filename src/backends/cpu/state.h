@@ -12,8 +12,8 @@ namespace motley::cpu {
 struct CpuState {
   Type type;
   std::string layout{kPlainLayout};
-  HostMemory memory = {};              // empty when the mapping is used
-  std::shared_ptr<const void> mapping = {}; // keeps `data` alive then
+  HostMemory memory = {};                    // empty when the mapping is used
+  std::shared_ptr<const void> mapping = {};  // keeps `data` alive then
   std::byte* data = nullptr;
   int64_t bytes = 0;
 };

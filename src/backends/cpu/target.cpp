@@ -18,7 +18,8 @@ namespace {
 
 std::vector<CpuKernel> join() {
   std::vector<CpuKernel> all;
-  for (auto list : {elementwise_kernels(), shape_kernels(), reduce_kernels(), norm_kernels(), product_kernels(), attention_kernels()}) all.insert(all.end(), list.begin(), list.end());
+  for (auto list : {elementwise_kernels(), shape_kernels(), reduce_kernels(), norm_kernels(), product_kernels(), attention_kernels()})
+    all.insert(all.end(), list.begin(), list.end());
   return all;
 }
 

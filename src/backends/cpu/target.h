@@ -10,9 +10,9 @@
 namespace motley {
 
 struct CpuTargetOptions {
-  int threads = 0;      // 0: default_threads() of base/cores.h
+  int threads = 0;       // 0: default_threads() of base/cores.h
   std::string isa = "";  // "" chooses the best here, or what MOTLEY_ISA names
-  bool packed = true;   // false: weights stay plain (they exceed memory and are read where they are mapped)
+  bool packed = true;    // false: weights stay plain (they exceed memory and are read where they are mapped)
 };
 
 Target cpu_target(const CpuTargetOptions& options = {});

@@ -9,7 +9,6 @@
 namespace motley::cpu::MOTLEY_ISA {
 namespace {
 
-
 void scores_of(const float* q, const float* k, int64_t d, int positions, float softcap, float* score) {
   for (int j = 0; j < positions; j += 16) {
     F dot[16];

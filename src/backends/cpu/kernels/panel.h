@@ -22,8 +22,8 @@ struct BlockSpec {
   int low_bits;
   int high_bits;
   int bias;
-  int sub;            // elements that share a scale
-  int block;          // elements of a block of the format: 32 or 256
+  int sub;    // elements that share a scale
+  int block;  // elements of a block of the format: 32 or 256
   bool has_min;
   bool signed_scale;  // of the scale bytes
   bool nibble_scale;  // scale and min in one byte

@@ -32,9 +32,12 @@ uint64_t read_streams(const uint8_t* p, int64_t bytes, int64_t ahead) {
 template <bool kPrefetch>
 uint64_t read_any(const uint8_t* p, int64_t bytes, int streams, int64_t ahead) {
   switch (streams) {
-    case 1: return read_streams<1, kPrefetch>(p, bytes, ahead);
-    case 4: return read_streams<4, kPrefetch>(p, bytes, ahead);
-    default: return read_streams<8, kPrefetch>(p, bytes, ahead);
+    case 1:
+      return read_streams<1, kPrefetch>(p, bytes, ahead);
+    case 4:
+      return read_streams<4, kPrefetch>(p, bytes, ahead);
+    default:
+      return read_streams<8, kPrefetch>(p, bytes, ahead);
   }
 }
 

@@ -22,7 +22,6 @@ struct Bf16 {
   MOTLEY_INLINE F get(const uint8_t* p) { return load_bf16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
-
 template <class Weight, int kRows, int kPanels>
 void tile_of(const FloatTile& t, int panel) {
   F acc[kRows][kPanels];

@@ -17,7 +17,8 @@ MOTLEY_INLINE float sum_of(int64_t n, Term term) {
 }
 
 float sum_row(const float* x, int64_t n) {
-  return sum_of(n, [&](int64_t i, F s) __attribute__((always_inline)) { return add(s, load_n(x + i, n - i)); });
+  return sum_of(
+      n, [&](int64_t i, F s) __attribute__((always_inline)) { return add(s, load_n(x + i, n - i)); });
 }
 float mean_row(const float* x, int64_t n) { return sum_row(x, n) / static_cast<float>(n); }
 MOTLEY_INLINE F load_or(const float* p, int64_t n, float other) {  // lanes beyond n are `other`
@@ -73,10 +74,11 @@ void softmax_columns(float* out, const float* x, int64_t n, int64_t stride, int6
 }
 
 MOTLEY_INLINE float square_sum(const float* x, int64_t n) {
-  return sum_of(n, [&](int64_t i, F s) __attribute__((always_inline)) {
-    F v = load_n(x + i, n - i);
-    return fma(v, v, s);
-  });
+  return sum_of(
+      n, [&](int64_t i, F s) __attribute__((always_inline)) {
+        F v = load_n(x + i, n - i);
+        return fma(v, v, s);
+      });
 }
 
 void rms_norm(float* out, const float* x, const float* w, int64_t n, float eps, float offset) {
@@ -92,10 +94,11 @@ void add_rms_norm(float* sum, float* out, const float* x, const float* y, const 
 void layer_norm(float* out, const float* x, const float* w, const float* b, int64_t n, float eps) {
   float mean = mean_row(x, n);
   F m = set(mean);
-  float squares = sum_of(n, [&](int64_t i, F s) __attribute__((always_inline)) {
-    F v = sub(load_or(x + i, n - i, mean), m);
-    return fma(v, v, s);
-  });
+  float squares = sum_of(
+      n, [&](int64_t i, F s) __attribute__((always_inline)) {
+        F v = sub(load_or(x + i, n - i, mean), m);
+        return fma(v, v, s);
+      });
   F scale = set(1.0f / __builtin_sqrtf(squares / static_cast<float>(n) + eps));
   for (int64_t i = 0; i < n; i += 16) {
     F v = mul(sub(load_n(x + i, n - i), m), scale);

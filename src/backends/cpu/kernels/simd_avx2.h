@@ -4,9 +4,15 @@
 
 namespace motley::cpu::MOTLEY_ISA {
 
-struct F { __m256 a, b; };
-struct I { __m256i a, b; };
-struct B { __m256i a, b; };
+struct F {
+  __m256 a, b;
+};
+struct I {
+  __m256i a, b;
+};
+struct B {
+  __m256i a, b;
+};
 
 MOTLEY_INLINE F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 MOTLEY_INLINE F set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }

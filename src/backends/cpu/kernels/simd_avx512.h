@@ -4,9 +4,15 @@
 
 namespace motley::cpu::MOTLEY_ISA {
 
-struct F { __m512 v; };
-struct I { __m512i v; };
-struct B { __m512i v; };
+struct F {
+  __m512 v;
+};
+struct I {
+  __m512i v;
+};
+struct B {
+  __m512i v;
+};
 
 MOTLEY_INLINE F zero() { return {_mm512_setzero_ps()}; }
 MOTLEY_INLINE F set(float x) { return {_mm512_set1_ps(x)}; }
@@ -25,9 +31,7 @@ MOTLEY_INLINE F min(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
 MOTLEY_INLINE F sqrt(F a) { return {_mm512_sqrt_ps(a.v)}; }
 MOTLEY_INLINE F neg_sign(F a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
 MOTLEY_INLINE F abs(F a) { return {_mm512_abs_ps(a.v)}; }
-MOTLEY_INLINE F copy_sign(F magnitude, F sign) {
-  return {_mm512_or_ps(_mm512_abs_ps(magnitude.v), _mm512_and_ps(sign.v, _mm512_set1_ps(-0.0f)))};
-}
+MOTLEY_INLINE F copy_sign(F magnitude, F sign) { return {_mm512_or_ps(_mm512_abs_ps(magnitude.v), _mm512_and_ps(sign.v, _mm512_set1_ps(-0.0f)))}; }
 MOTLEY_INLINE F select_less(F a, F b, F yes, F no) { return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)}; }
 MOTLEY_INLINE F select_nan(F a, F yes, F no) { return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), no.v, yes.v)}; }
 
@@ -89,9 +93,7 @@ MOTLEY_INLINE I dot(I acc, B w, B a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a
 constexpr int kWideBias = 128;
 MOTLEY_INLINE I dot_wide(I acc, B w, B a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)}; }
 #else
-MOTLEY_INLINE I dot(I acc, B w, B a) {
-  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(_mm512_maddubs_epi16(w.v, a.v), _mm512_set1_epi16(1)))};
-}
+MOTLEY_INLINE I dot(I acc, B w, B a) { return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(_mm512_maddubs_epi16(w.v, a.v), _mm512_set1_epi16(1)))}; }
 constexpr int kWideBias = 0;
 MOTLEY_INLINE I dot_wide(I acc, B w, B a) {
   // |w - 128| * (a with its sign): at most 2 * 128 * 127 per pair, which the 16-bit sum holds.

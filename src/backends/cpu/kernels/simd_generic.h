@@ -7,9 +7,15 @@ typedef float Quad __attribute__((vector_size(16)));
 typedef int32_t QuadInt __attribute__((vector_size(16)));
 typedef uint64_t PairBits __attribute__((vector_size(16)));
 
-struct F { Quad q[4]; };
-struct I { QuadInt q[4]; };
-struct B { uint64_t w[8]; };
+struct F {
+  Quad q[4];
+};
+struct I {
+  QuadInt q[4];
+};
+struct B {
+  uint64_t w[8];
+};
 
 #define MOTLEY_EACH for (int i = 0; i < 4; ++i)
 
@@ -34,23 +40,56 @@ MOTLEY_INLINE void store_part(float* p, F x, int n) {
   store(t, x);
   for (int i = 0; i < n; ++i) p[i] = t[i];
 }
-MOTLEY_INLINE F add(F a, F b) { MOTLEY_EACH a.q[i] += b.q[i]; return a; }
-MOTLEY_INLINE F sub(F a, F b) { MOTLEY_EACH a.q[i] -= b.q[i]; return a; }
-MOTLEY_INLINE F mul(F a, F b) { MOTLEY_EACH a.q[i] *= b.q[i]; return a; }
-MOTLEY_INLINE F div(F a, F b) { MOTLEY_EACH a.q[i] /= b.q[i]; return a; }
-MOTLEY_INLINE F fma(F a, F b, F c) { MOTLEY_EACH c.q[i] += a.q[i] * b.q[i]; return c; }  // rounded twice: no instruction to rely on
+MOTLEY_INLINE F add(F a, F b) {
+  MOTLEY_EACH a.q[i] += b.q[i];
+  return a;
+}
+MOTLEY_INLINE F sub(F a, F b) {
+  MOTLEY_EACH a.q[i] -= b.q[i];
+  return a;
+}
+MOTLEY_INLINE F mul(F a, F b) {
+  MOTLEY_EACH a.q[i] *= b.q[i];
+  return a;
+}
+MOTLEY_INLINE F div(F a, F b) {
+  MOTLEY_EACH a.q[i] /= b.q[i];
+  return a;
+}
+MOTLEY_INLINE F fma(F a, F b, F c) {
+  MOTLEY_EACH c.q[i] += a.q[i] * b.q[i];
+  return c;
+}  // rounded twice: no instruction to rely on
 MOTLEY_INLINE QuadInt bits(Quad q) { return reinterpret_cast<QuadInt>(q); }
 MOTLEY_INLINE Quad floats(QuadInt q) { return reinterpret_cast<Quad>(q); }
 MOTLEY_INLINE Quad choose(QuadInt mask, Quad yes, Quad no) { return floats((mask & bits(yes)) | (~mask & bits(no))); }
-MOTLEY_INLINE F select_less(F a, F b, F yes, F no) { MOTLEY_EACH no.q[i] = choose(a.q[i] < b.q[i], yes.q[i], no.q[i]); return no; }
-MOTLEY_INLINE F select_nan(F a, F yes, F no) { MOTLEY_EACH no.q[i] = choose(a.q[i] != a.q[i], yes.q[i], no.q[i]); return no; }
+MOTLEY_INLINE F select_less(F a, F b, F yes, F no) {
+  MOTLEY_EACH no.q[i] = choose(a.q[i] < b.q[i], yes.q[i], no.q[i]);
+  return no;
+}
+MOTLEY_INLINE F select_nan(F a, F yes, F no) {
+  MOTLEY_EACH no.q[i] = choose(a.q[i] != a.q[i], yes.q[i], no.q[i]);
+  return no;
+}
 MOTLEY_INLINE F max(F a, F b) { return select_less(b, a, a, b); }
 MOTLEY_INLINE F min(F a, F b) { return select_less(a, b, a, b); }
-MOTLEY_INLINE F sqrt(F a) { MOTLEY_EACH for (int j = 0; j < 4; ++j) a.q[i][j] = __builtin_sqrtf(a.q[i][j]); return a; }
+MOTLEY_INLINE F sqrt(F a) {
+  MOTLEY_EACH for (int j = 0; j < 4; ++j) a.q[i][j] = __builtin_sqrtf(a.q[i][j]);
+  return a;
+}
 constexpr int32_t kSignBit = static_cast<int32_t>(0x80000000u);
-MOTLEY_INLINE F neg_sign(F a) { MOTLEY_EACH a.q[i] = floats(bits(a.q[i]) ^ kSignBit); return a; }
-MOTLEY_INLINE F abs(F a) { MOTLEY_EACH a.q[i] = floats(bits(a.q[i]) & ~kSignBit); return a; }
-MOTLEY_INLINE F copy_sign(F a, F s) { MOTLEY_EACH a.q[i] = floats((bits(a.q[i]) & ~kSignBit) | (bits(s.q[i]) & kSignBit)); return a; }
+MOTLEY_INLINE F neg_sign(F a) {
+  MOTLEY_EACH a.q[i] = floats(bits(a.q[i]) ^ kSignBit);
+  return a;
+}
+MOTLEY_INLINE F abs(F a) {
+  MOTLEY_EACH a.q[i] = floats(bits(a.q[i]) & ~kSignBit);
+  return a;
+}
+MOTLEY_INLINE F copy_sign(F a, F s) {
+  MOTLEY_EACH a.q[i] = floats((bits(a.q[i]) & ~kSignBit) | (bits(s.q[i]) & kSignBit));
+  return a;
+}
 
 // Adding 1.5 * 2^23 leaves no bits after the point, rounded to nearest even; exact for |x| < 2^22.
 MOTLEY_INLINE F round(F a) { return sub(add(a, set(12582912.0f)), set(12582912.0f)); }
@@ -125,9 +164,7 @@ MOTLEY_INLINE int32_t reduce_add_int(I a) {
   QuadInt s = a.q[0] + a.q[1] + a.q[2] + a.q[3];
   return s[0] + s[1] + s[2] + s[3];
 }
-MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) {
-  MOTLEY_EACH for (int j = 0; j < 4; ++j) p[4 * i + j] = static_cast<int8_t>(x.q[i][j]);
-}
+MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) { MOTLEY_EACH for (int j = 0; j < 4; ++j) p[4 * i + j] = static_cast<int8_t>(x.q[i][j]); }
 
 MOTLEY_INLINE B load_bytes(const uint8_t* p) {
   B r;

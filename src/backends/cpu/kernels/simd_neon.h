@@ -4,9 +4,15 @@
 
 namespace motley::cpu::MOTLEY_ISA {
 
-struct F { float32x4_t q[4]; };
-struct I { int32x4_t q[4]; };
-struct B { uint8x16_t q[4]; };
+struct F {
+  float32x4_t q[4];
+};
+struct I {
+  int32x4_t q[4];
+};
+struct B {
+  uint8x16_t q[4];
+};
 
 #define MOTLEY_EACH for (int i = 0; i < 4; ++i)
 
@@ -27,23 +33,56 @@ MOTLEY_INLINE void store_part(float* p, F x, int n) {
   store(t, x);
   for (int i = 0; i < n; ++i) p[i] = t[i];
 }
-MOTLEY_INLINE F add(F a, F b) { MOTLEY_EACH a.q[i] = vaddq_f32(a.q[i], b.q[i]); return a; }
-MOTLEY_INLINE F sub(F a, F b) { MOTLEY_EACH a.q[i] = vsubq_f32(a.q[i], b.q[i]); return a; }
-MOTLEY_INLINE F mul(F a, F b) { MOTLEY_EACH a.q[i] = vmulq_f32(a.q[i], b.q[i]); return a; }
-MOTLEY_INLINE F div(F a, F b) { MOTLEY_EACH a.q[i] = vdivq_f32(a.q[i], b.q[i]); return a; }
-MOTLEY_INLINE F fma(F a, F b, F c) { MOTLEY_EACH c.q[i] = vfmaq_f32(c.q[i], a.q[i], b.q[i]); return c; }
-MOTLEY_INLINE F select_less(F a, F b, F yes, F no) { MOTLEY_EACH no.q[i] = vbslq_f32(vcltq_f32(a.q[i], b.q[i]), yes.q[i], no.q[i]); return no; }
-MOTLEY_INLINE F select_nan(F a, F yes, F no) { MOTLEY_EACH no.q[i] = vbslq_f32(vceqq_f32(a.q[i], a.q[i]), no.q[i], yes.q[i]); return no; }
+MOTLEY_INLINE F add(F a, F b) {
+  MOTLEY_EACH a.q[i] = vaddq_f32(a.q[i], b.q[i]);
+  return a;
+}
+MOTLEY_INLINE F sub(F a, F b) {
+  MOTLEY_EACH a.q[i] = vsubq_f32(a.q[i], b.q[i]);
+  return a;
+}
+MOTLEY_INLINE F mul(F a, F b) {
+  MOTLEY_EACH a.q[i] = vmulq_f32(a.q[i], b.q[i]);
+  return a;
+}
+MOTLEY_INLINE F div(F a, F b) {
+  MOTLEY_EACH a.q[i] = vdivq_f32(a.q[i], b.q[i]);
+  return a;
+}
+MOTLEY_INLINE F fma(F a, F b, F c) {
+  MOTLEY_EACH c.q[i] = vfmaq_f32(c.q[i], a.q[i], b.q[i]);
+  return c;
+}
+MOTLEY_INLINE F select_less(F a, F b, F yes, F no) {
+  MOTLEY_EACH no.q[i] = vbslq_f32(vcltq_f32(a.q[i], b.q[i]), yes.q[i], no.q[i]);
+  return no;
+}
+MOTLEY_INLINE F select_nan(F a, F yes, F no) {
+  MOTLEY_EACH no.q[i] = vbslq_f32(vceqq_f32(a.q[i], a.q[i]), no.q[i], yes.q[i]);
+  return no;
+}
 MOTLEY_INLINE F max(F a, F b) { return select_less(b, a, a, b); }  // as on x86: b where either is NaN
 MOTLEY_INLINE F min(F a, F b) { return select_less(a, b, a, b); }
-MOTLEY_INLINE F sqrt(F a) { MOTLEY_EACH a.q[i] = vsqrtq_f32(a.q[i]); return a; }
-MOTLEY_INLINE F neg_sign(F a) { MOTLEY_EACH a.q[i] = vnegq_f32(a.q[i]); return a; }
-MOTLEY_INLINE F abs(F a) { MOTLEY_EACH a.q[i] = vabsq_f32(a.q[i]); return a; }
+MOTLEY_INLINE F sqrt(F a) {
+  MOTLEY_EACH a.q[i] = vsqrtq_f32(a.q[i]);
+  return a;
+}
+MOTLEY_INLINE F neg_sign(F a) {
+  MOTLEY_EACH a.q[i] = vnegq_f32(a.q[i]);
+  return a;
+}
+MOTLEY_INLINE F abs(F a) {
+  MOTLEY_EACH a.q[i] = vabsq_f32(a.q[i]);
+  return a;
+}
 MOTLEY_INLINE F copy_sign(F magnitude, F sign) {
   MOTLEY_EACH magnitude.q[i] = vbslq_f32(vdupq_n_u32(0x80000000u), sign.q[i], magnitude.q[i]);
   return magnitude;
 }
-MOTLEY_INLINE F round(F a) { MOTLEY_EACH a.q[i] = vrndnq_f32(a.q[i]); return a; }
+MOTLEY_INLINE F round(F a) {
+  MOTLEY_EACH a.q[i] = vrndnq_f32(a.q[i]);
+  return a;
+}
 MOTLEY_INLINE I to_int(F a) {
   I r;
   MOTLEY_EACH r.q[i] = vcvtnq_s32_f32(a.q[i]);
@@ -90,14 +129,14 @@ MOTLEY_INLINE F load_bf16(const uint16_t* p) {
 MOTLEY_INLINE F load_u8(const uint8_t* p) {
   uint8x16_t x = vld1q_u8(p);
   uint16x8_t low = vmovl_u8(vget_low_u8(x)), high = vmovl_u8(vget_high_u8(x));
-  return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
-           vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
+  return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
+           vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
 }
 MOTLEY_INLINE F load_s8(const uint8_t* p) {
   int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(p));
   int16x8_t low = vmovl_s8(vget_low_s8(x)), high = vmovl_s8(vget_high_s8(x));
-  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
-           vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
+  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+           vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
 }
 
 MOTLEY_INLINE I set_int(int32_t x) {

@@ -19,27 +19,27 @@ constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activat
 
 // A register tile of a product: c[r][16 p + lane] = (first ? 0 : c) + sum over k of a[k][r] * w[p][k][lane].
 struct FloatTile {
-  const float* a = nullptr;       // [k][rows]
+  const float* a = nullptr;  // [k][rows]
   int rows = 0;
-  const uint8_t* w = nullptr;     // panel 0 at the tile's first k; f32, f16 or bf16 [k][16]
-  int64_t w_stride = 0;     // bytes from panel to panel
+  const uint8_t* w = nullptr;  // panel 0 at the tile's first k; f32, f16 or bf16 [k][16]
+  int64_t w_stride = 0;        // bytes from panel to panel
   int panels = 0;
   int64_t k = 0;
   float* c = nullptr;
-  int64_t c_stride = 0;     // floats from row to row
+  int64_t c_stride = 0;  // floats from row to row
   bool first = false;
 };
 
 // The same with int8 activations in blocks of 32 (one scale each) and packed weights of a block format.
 struct IntTile {
-  const int8_t* a = nullptr;         // [blocks][8][rows][4]
-  const float* a_scale = nullptr;    // [blocks][rows]
-  const int32_t* a_sum = nullptr;    // [blocks][2][rows]: sums of the first and the second 16
+  const int8_t* a = nullptr;       // [blocks][8][rows][4]
+  const float* a_scale = nullptr;  // [blocks][rows]
+  const int32_t* a_sum = nullptr;  // [blocks][2][rows]: sums of the first and the second 16
   int rows = 0;
-  Panel w = {};                 // panel 0 at the tile's first block
+  Panel w = {};  // panel 0 at the tile's first block
   int64_t w_stride = 0;
   int panels = 0;
-  int64_t blocks = 0;          // of 32
+  int64_t blocks = 0;  // of 32
   float* c = nullptr;
   int64_t c_stride = 0;
   bool first = false;
@@ -47,7 +47,7 @@ struct IntTile {
 
 // One panel's blocks unpacked for reuse by many rows: what IntTile computes with, as bytes and floats.
 struct StagedPanel {
-  const uint8_t* q = nullptr;  // [blocks][8][16][4], 64-byte aligned
+  const uint8_t* q = nullptr;    // [blocks][8][16][4], 64-byte aligned
   const float* scale = nullptr;  // [blocks][1 or 2][16]
   const float* min = nullptr;    // the same, for formats that have it
 };
@@ -65,18 +65,18 @@ struct StagedTile {
 
 // Attention of a few query rows that share a KV head with one chunk of positions, already in f32.
 struct AttendChunk {
-  const float* q;      // [rows][d], scaled
+  const float* q;  // [rows][d], scaled
   int rows;
   int64_t d, dv;
-  const float* k;      // [positions][d]
-  const float* v;      // [positions][dv]
-  int positions;       // at most kAttendChunk
-  const int* begin;    // [rows]: the chunk's positions begin .. end belong to the row
+  const float* k;    // [positions][d]
+  const float* v;    // [positions][dv]
+  int positions;     // at most kAttendChunk
+  const int* begin;  // [rows]: the chunk's positions begin .. end belong to the row
   const int* end;
   float softcap;
-  float* max;          // [rows], running
-  float* sum;          // [rows]
-  float* out;          // [rows][dv], running, not yet divided by sum
+  float* max;  // [rows], running
+  float* sum;  // [rows]
+  float* out;  // [rows][dv], running, not yet divided by sum
 };
 constexpr int kAttendChunk = 64;
 
@@ -108,9 +108,9 @@ struct KernelTable {
   // Writes `rows` activations of k elements each as the a, a_scale and a_sum of an IntTile; and as the a of a FloatTile.
   void (*quantise)(const float* const* x, int rows, int64_t k, int8_t* a, float* a_scale, int32_t* a_sum);
   void (*interleave)(const float* const* x, int rows, int64_t k, float* a);
-  void (*int_tile[kNumBlockFormats])(const IntTile& tile);  // rows == 1
+  void (*int_tile[kNumBlockFormats])(const IntTile& tile);                                                // rows == 1
   void (*stage[kNumBlockFormats])(const Panel& w, int64_t blocks, uint8_t* q, float* scale, float* min);  // q may be null for q8_0
-  void (*stage_float[kNumBlockFormats])(const Panel& w, int64_t blocks, float* out);  // [32 blocks][16]
+  void (*stage_float[kNumBlockFormats])(const Panel& w, int64_t blocks, float* out);                      // [32 blocks][16]
   void (*staged_tile[kNumBlockFormats])(const StagedTile& tile);
 
   void (*attend)(const AttendChunk& chunk);
@@ -118,7 +118,7 @@ struct KernelTable {
 
   // Probes (runtime/probe.h): reads `bytes` in `streams` interleaved streams, prefetching `ahead` bytes (0: not); sums keep the loads alive.
   uint64_t (*probe_read)(const uint8_t* p, int64_t bytes, int streams, int64_t ahead);
-  double (*probe_fma)(int64_t rounds);     // multiply-adds done per call: returned
+  double (*probe_fma)(int64_t rounds);  // multiply-adds done per call: returned
   double (*probe_int8)(int64_t rounds);
 };
 
