@@ -27,7 +27,7 @@ struct EngineOptions {
 };
 
 struct GenerateOptions {
-  int64_t max_tokens = -1;  // -1: until the model ends or the context is full
+  int64_t max_tokens = -1;                         // -1: until the model ends or the context is full
   std::optional<float> temperature, top_p, min_p;  // otherwise the model's own, then the program's defaults
   std::optional<int64_t> top_k;
   uint64_t seed = 0;  // the same seed gives the same text

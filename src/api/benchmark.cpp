@@ -26,8 +26,10 @@ Work work_of(const Graph& graph, const Sizes& sizes, double context) {
     Types in;
     for (Value v : n.in) in.push_back(graph.type(v));
     Cost cost = cost_of({n.op, in, n.out, sizes, context});
-    bool attention = std::holds_alternative<PagedAttention>(n.op), gather = std::holds_alternative<Gather>(n.op), expert = std::holds_alternative<ExpertMatmul>(n.op);
-    bool product = expert || std::holds_alternative<Matmul>(n.op) || std::holds_alternative<MatmulAdd>(n.op) || std::holds_alternative<GluMatmul>(n.op);
+    bool attention = std::holds_alternative<PagedAttention>(n.op), gather = std::holds_alternative<Gather>(n.op),
+         expert = std::holds_alternative<ExpertMatmul>(n.op);
+    bool product =
+        expert || std::holds_alternative<Matmul>(n.op) || std::holds_alternative<MatmulAdd>(n.op) || std::holds_alternative<GluMatmul>(n.op);
     if (product || attention) work.operations += cost.flops;
     if (attention) work.bytes += cost.bytes_read;
     for (size_t i = 0; i < n.in.size(); ++i) {
@@ -112,7 +114,19 @@ class Bench {
   }
 
   Measurement finish(const char* phase, int64_t tokens, int64_t batch, double tokens_per_second, Work per_step, double tokens_per_step) const {
-    Measurement m{source_.name, type_, phase, session_->plan().device, tokens, batch, session_->plan().threads, tokens_per_second, per_step.bytes / tokens_per_step, per_step.operations / tokens_per_step, 0, "", 0};
+    Measurement m{source_.name,
+                  type_,
+                  phase,
+                  session_->plan().device,
+                  tokens,
+                  batch,
+                  session_->plan().threads,
+                  tokens_per_second,
+                  per_step.bytes / tokens_per_step,
+                  per_step.operations / tokens_per_step,
+                  0,
+                  "",
+                  0};
     double peak = per_step.int8 ? int8_limit_ : f32_limit_;
     bool bytes_bind = m.bytes_per_token / read_limit_ > m.flops_per_token / peak;
     m.limit = bytes_bind ? read_limit_ : peak;
@@ -151,13 +165,25 @@ class Bench {
 
 }  // namespace
 
-std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options, const std::function<void(const std::string&)>& progress) {
+std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options,
+                                   const std::function<void(const std::string&)>& progress) {
   return Bench(source, type, options).run(progress);
 }
 
 std::string to_json(const Measurement& m) {
-  return nlohmann::ordered_json{{"model", m.model}, {"type", m.type}, {"phase", m.phase}, {"tokens", m.tokens}, {"batch", m.batch}, {"threads", m.threads}, {"device", m.device}, {"tok_s", m.tok_s},
-                                {"bytes_per_token", m.bytes_per_token}, {"flops_per_token", m.flops_per_token}, {"limit", m.limit}, {"limit_name", m.limit_name}, {"fraction_of_limit", m.fraction_of_limit}}
+  return nlohmann::ordered_json{{"model", m.model},
+                                {"type", m.type},
+                                {"phase", m.phase},
+                                {"tokens", m.tokens},
+                                {"batch", m.batch},
+                                {"threads", m.threads},
+                                {"device", m.device},
+                                {"tok_s", m.tok_s},
+                                {"bytes_per_token", m.bytes_per_token},
+                                {"flops_per_token", m.flops_per_token},
+                                {"limit", m.limit},
+                                {"limit_name", m.limit_name},
+                                {"fraction_of_limit", m.fraction_of_limit}}
       .dump();
 }
 

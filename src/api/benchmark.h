@@ -18,11 +18,11 @@ struct BenchmarkOptions {
   DeviceWishes wishes;
   PlanWishes plan;
   std::set<std::string> skip;
-  int64_t prompt = 512;     // tokens of the prefill; 0: not measured
-  int64_t generate = 64;    // steps of decode and batch; 0: not measured
-  int64_t context = 0;      // tokens already there when decoding begins
+  int64_t prompt = 512;               // tokens of the prefill; 0: not measured
+  int64_t generate = 64;              // steps of decode and batch; 0: not measured
+  int64_t context = 0;                // tokens already there when decoding begins
   std::vector<int64_t> batches = {};  // sequences decoded together, each a measurement
-  int repeat = 5;           // the median counts
+  int repeat = 5;                     // the median counts
 };
 
 struct Measurement {
@@ -32,12 +32,13 @@ struct Measurement {
   double tok_s = 0;            // of all sequences together
   double bytes_per_token = 0;  // read: weights touched and KV, for a token of this phase
   double flops_per_token = 0;
-  double limit = 0;            // what binds: bytes or operations per second
-  std::string limit_name;      // "read bytes/s", "int8 op/s", "f32 op/s"
+  double limit = 0;        // what binds: bytes or operations per second
+  std::string limit_name;  // "read bytes/s", "int8 op/s", "f32 op/s"
   double fraction_of_limit = 0;
 };
 
-std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options, const std::function<void(const std::string&)>& progress);
+std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options,
+                                   const std::function<void(const std::string&)>& progress);
 
 std::string to_json(const Measurement& m);  // one line
 

@@ -27,7 +27,8 @@ Engine Engine::open(const std::string& model, const EngineOptions& options) {
   m.wishes.threads = options.threads;
   if (options.context > 0) m.plan.context = options.context;
   m.plan.kv_type = parse_dtype(options.kv_type);
-  bool known = m.plan.kv_type && (*m.plan.kv_type == Dtype::f32 || *m.plan.kv_type == Dtype::f16 || *m.plan.kv_type == Dtype::bf16 || *m.plan.kv_type == Dtype::q8_0);
+  bool known = m.plan.kv_type &&
+               (*m.plan.kv_type == Dtype::f32 || *m.plan.kv_type == Dtype::f16 || *m.plan.kv_type == Dtype::bf16 || *m.plan.kv_type == Dtype::q8_0);
   if (!known) fail(ErrorKind::usage, "engine", "kv_type should be f32, f16, bf16 or q8_0, not '{}'", options.kv_type);
   return Engine(std::make_unique<State>(open_model(model, m)));
 }

@@ -18,8 +18,10 @@ std::vector<int32_t> stop_tokens(const OpenModel& model) {
     auto add = [&](const Json& id) {
       if (id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<int64_t>() < model.source.config.vocab) ids.insert(id.get<int32_t>());
     };
-    if (eos.is_array()) std::ranges::for_each(eos, add);
-    else add(eos);
+    if (eos.is_array())
+      std::ranges::for_each(eos, add);
+    else
+      add(eos);
   }
   return {ids.begin(), ids.end()};
 }
@@ -45,7 +47,11 @@ TextResult generate_text(OpenModel& model, Scheduler& scheduler, TextRequest req
   TextResult result;
   auto before = scheduler.totals();
   auto ends = stop_tokens(model);
-  Request r{.prompt = request.prompt, .max_tokens = request.max_tokens, .sampling = request.sampling, .stop_tokens = {}, .on_logits = std::move(request.on_logits)};
+  Request r{.prompt = request.prompt,
+            .max_tokens = request.max_tokens,
+            .sampling = request.sampling,
+            .stop_tokens = {},
+            .on_logits = std::move(request.on_logits)};
   if (!request.ignore_eos) r.stop_tokens = ends;
   int64_t id = scheduler.submit(std::move(r));
   std::optional<TextStream> stream;

@@ -15,12 +15,15 @@ constexpr uint64_t kMaxPlanBytes = 1 << 20;
 }  // namespace
 
 std::string resolve_model(const std::string& model) {
-  if (model.empty()) fail(ErrorKind::usage, "model", "no model was named; give a folder with config.json, a .gguf file, or the name of a model in the hub's cache");
+  if (model.empty())
+    fail(ErrorKind::usage, "model", "no model was named; give a folder with config.json, a .gguf file, or the name of a model in the hub's cache");
   if (file_exists(model) || folder_exists(model)) return model;
   if (is_hub_name(model)) {
     if (auto folder = find_in_cache(model)) return *folder;
     if (!model.starts_with('.') && model.find('/') != model.npos && !folder_exists(std::filesystem::path(model).parent_path().string()))
-      fail(ErrorKind::file, "model", "'{}' is neither a path nor in the hub's cache at {}; download it there with any hub client, or give a folder or .gguf file", model, hub_cache_folder());
+      fail(ErrorKind::file, "model",
+           "'{}' is neither a path nor in the hub's cache at {}; download it there with any hub client, or give a folder or .gguf file", model,
+           hub_cache_folder());
   }
   return model;  // opening it says what is wrong and what is near
 }
@@ -48,7 +51,8 @@ Plan choose_plan(const ModelSource& source, const Target& target, const ModelOpt
   if (options.place == "auto") return make_plan(demand_of(source), target, options.plan);
   Plan plan = parse_plan(read_file(options.place, kMaxPlanBytes), options.place);
   if (plan.device != target.name) fail(ErrorKind::device, "plan", "{} is made for {}; this machine has {}", options.place, plan.device, target.name);
-  if (plan.context > source.config.max_positions) fail(ErrorKind::usage, "plan", "{}: a context of {} is more than the model's {}", options.place, plan.context, source.config.max_positions);
+  if (plan.context > source.config.max_positions)
+    fail(ErrorKind::usage, "plan", "{}: a context of {} is more than the model's {}", options.place, plan.context, source.config.max_positions);
   return plan;
 }
 
@@ -56,7 +60,8 @@ OpenModel open_model(const std::string& model, const ModelOptions& options) {
   OpenModel out;
   out.path = resolve_model(model);
   out.checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(out.path));
-  if (!out.checkpoint->has_weights()) fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", out.path);
+  if (!out.checkpoint->has_weights())
+    fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", out.path);
   out.tokenizer = options.tokenizer.empty() ? find_tokenizer(*out.checkpoint) : Tokenizer::load(resolve_model(options.tokenizer));
   out.source = model_from_checkpoint(out.checkpoint);
   auto device = open_device(options.device, options.wishes);

@@ -24,7 +24,9 @@ Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int
     };
     scheduler.submit(std::move(r));
     while (!scheduler.idle()) scheduler.step();
-    if (progress) progress(static_cast<double>(begin + size) / static_cast<double>(ids.size()), std::exp(total / static_cast<double>(std::max<int64_t>(1, scored))));
+    if (progress)
+      progress(static_cast<double>(begin + size) / static_cast<double>(ids.size()),
+               std::exp(total / static_cast<double>(std::max<int64_t>(1, scored))));
   }
   if (scored == 0) fail(ErrorKind::usage, "perplexity", "the text has {} tokens; at least 2 are needed", ids.size());
   double nll = total / static_cast<double>(scored);

@@ -14,6 +14,7 @@ struct Perplexity {
   int64_t tokens = 0;       // scored
 };
 
-Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int64_t window, const std::function<void(double fraction, double ppl)>& progress);
+Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int64_t window,
+                      const std::function<void(double fraction, double ppl)>& progress);
 
 }  // namespace motley

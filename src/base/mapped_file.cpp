@@ -39,7 +39,9 @@ void MappedFile::copy(uint64_t offset, std::span<std::byte> to) const {
     ssize_t n = ::pread(fd_, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(ErrorKind::file, "read", "{}: {} at byte {}", path_, std::strerror(errno), offset + done);
-    if (n == 0) fail(ErrorKind::file, "read", "{} ends at byte {}; it was {} bytes long when it was opened. Was it replaced while in use?", path_, offset + done, bytes_.size());
+    if (n == 0)
+      fail(ErrorKind::file, "read", "{} ends at byte {}; it was {} bytes long when it was opened. Was it replaced while in use?", path_,
+           offset + done, bytes_.size());
     done += static_cast<size_t>(n);
   }
 }

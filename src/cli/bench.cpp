@@ -40,7 +40,8 @@ ModelSource shape_source(const std::string& text, std::string& type) {
   if (!shape) {
     auto names = shape_names();
     auto meant = nearest(name, names);
-    fail(ErrorKind::usage, "bench", "there is no shape '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "", join(names));
+    fail(ErrorKind::usage, "bench", "there is no shape '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "",
+         join(names));
   }
   auto recipe = find_recipe(type);
   if (!recipe) fail(ErrorKind::usage, "bench", "there is no type '{}'; there are: {}", type, join(recipe_names()));
@@ -83,13 +84,16 @@ int bench(const BenchFlags& f) {
   options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat;
   auto measurements = benchmark(source, type, options, [&](const std::string& what) { progress.show(0, what); });
   progress.done();
-  if (!f.json) fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10}  {:>9}  {:>9}  {}\n", "model", "type", "phase", "tokens", "batch", "thr", "tok/s", "MB/token", "Mop/token", "of the limit");
+  if (!f.json)
+    fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10}  {:>9}  {:>9}  {}\n", "model", "type", "phase", "tokens", "batch", "thr", "tok/s",
+               "MB/token", "Mop/token", "of the limit");
   for (const Measurement& m : measurements) {
     if (f.json) {
       fmt::print("{}\n", to_json(m));
     } else {
-      fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens, m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6,
-                 100 * m.fraction_of_limit, m.limit * 1e-9, m.limit_name);
+      fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens,
+                 m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6, 100 * m.fraction_of_limit, m.limit * 1e-9,
+                 m.limit_name);
     }
   }
   return 0;
@@ -105,7 +109,9 @@ Body add_bench(CLI::App& app) {
   app.add_option("-p,--prompt-tokens", f->prompt, "tokens of the prompt; 0 leaves prefill out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
   app.add_option("-n,--predict", f->generate, "decode steps of a run; 0 leaves decode out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
   app.add_option("--depth", f->depth, "tokens of context already there when decoding begins")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-  app.add_option("--batch", f->batches, "also decode this many sequences together (a list: 4,8,16)")->delimiter(',')->check(CLI::Range(int64_t{1}, int64_t{4096}));
+  app.add_option("--batch", f->batches, "also decode this many sequences together (a list: 4,8,16)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}));
   app.add_option("-r,--repeat", f->repeat, "timed runs of each phase; the median counts")->check(CLI::Range(1, 1000));
   app.add_flag("--json", f->json, "one JSON line per measurement");
   app.add_flag("-q,--quiet", f->quiet, "show no progress");

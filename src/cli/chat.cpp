@@ -1,9 +1,8 @@
 // motley chat MODEL: a conversation on the terminal. Lines are edited as in a shell, answers stream, Ctrl-C stops an answer, and what was
 // said before is not computed again (its pages of the KV cache are reused).
+#include <editline/readline.h>
 #include <fmt/core.h>
 #include <unistd.h>
-
-#include <editline/readline.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +38,10 @@ std::string template_source(const ChatFlags& f, const OpenModel& model) {
     if (auto text = model.tokenizer->chat_template()) return std::string(*text);
     std::string names;
     for (auto name : builtin_chat_template_names()) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-    fail(ErrorKind::file, "chat", "{} has no chat template: it may not be made for conversations ('motley run' continues a text). To try anyway, choose one with --chat-template: {}", model.path, names);
+    fail(ErrorKind::file, "chat",
+         "{} has no chat template: it may not be made for conversations ('motley run' continues a text). To try anyway, choose one with "
+         "--chat-template: {}",
+         model.path, names);
   }
   if (auto text = builtin_chat_template(f.chat_template)) return std::string(*text);
   return read_file(f.chat_template, kMaxTemplateBytes);
@@ -65,7 +67,11 @@ constexpr const char* kHelp = "/reset forgets the conversation, /system TEXT set
 class Conversation {
  public:
   Conversation(const ChatFlags& f, OpenModel& model)
-      : f_(f), model_(model), scheduler_(*model.session), chat_(ChatTemplate::parse(template_source(f, model))), sampling_(f.sampling.options(default_sampling(*model.checkpoint))) {
+      : f_(f),
+        model_(model),
+        scheduler_(*model.session),
+        chat_(ChatTemplate::parse(template_source(f, model))),
+        sampling_(f.sampling.options(default_sampling(*model.checkpoint))) {
     reset(f.system);
   }
 
@@ -90,11 +96,14 @@ class Conversation {
       ++sampling_.seed;  // the next answer is drawn anew
       request.stop = f_.stop;
       Interrupt interrupt;
-      request.on_text = [&](std::string_view text) { return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 && !interrupt.asked(); };
+      request.on_text = [&](std::string_view text) {
+        return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 && !interrupt.asked();
+      };
       TextResult r = generate_text(model_, scheduler_, std::move(request));
       fmt::print("\n");
       if (!f_.quiet)
-        fmt::print(stderr, "[{} tokens at {:.1f} tok/s, {} of the prompt reused{}]\n", r.ids.size(), r.decode_tokens_per_second, r.reused_tokens, r.finish_reason == "length" ? ", cut short" : "");
+        fmt::print(stderr, "[{} tokens at {:.1f} tok/s, {} of the prompt reused{}]\n", r.ids.size(), r.decode_tokens_per_second, r.reused_tokens,
+                   r.finish_reason == "length" ? ", cut short" : "");
       messages_.push_back({{"role", "assistant"}, {"content", r.text}});
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::usage) throw;
@@ -131,11 +140,16 @@ int chat(const ChatFlags& f) {
     std::string_view text = trim(*line);
     if (text.empty()) continue;
     if (text == "/bye" || text == "/exit") break;
-    if (text == "/help") fmt::print(stderr, "{}", kHelp);
-    else if (text == "/reset") conversation.reset(f.system);
-    else if (text.starts_with("/system ")) conversation.reset(std::string(trim(text.substr(8))));
-    else if (text.starts_with('/') && text.find(' ') == text.npos && text.size() < 12) fmt::print(stderr, "there is no command {}; {}", text, kHelp);
-    else conversation.answer(std::string(text));
+    if (text == "/help")
+      fmt::print(stderr, "{}", kHelp);
+    else if (text == "/reset")
+      conversation.reset(f.system);
+    else if (text.starts_with("/system "))
+      conversation.reset(std::string(trim(text.substr(8))));
+    else if (text.starts_with('/') && text.find(' ') == text.npos && text.size() < 12)
+      fmt::print(stderr, "there is no command {}; {}", text, kHelp);
+    else
+      conversation.answer(std::string(text));
   }
   return 0;
 }
@@ -147,8 +161,11 @@ Body add_chat(CLI::App& app) {
   f->model.add(app);
   app.add_option("--system", f->system, "an instruction before the conversation");
   app.add_option("--chat-template", f->chat_template, "a built-in template by name, or a .jinja file (default: the model's own)");
-  app.add_option("-n,--predict,--max-tokens", f->predict, "tokens of an answer at most; -1: until the model ends it")->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
-  app.add_option("--stop", f->stop, "a string that ends an answer (may be given several times)")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  app.add_option("-n,--predict,--max-tokens", f->predict, "tokens of an answer at most; -1: until the model ends it")
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+  app.add_option("--stop", f->stop, "a string that ends an answer (may be given several times)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app.add_flag("-q,--quiet", f->quiet, "print nothing but the answers");
   f->sampling.add(app);
   return [f] { return chat(*f); };

@@ -49,10 +49,13 @@ int eval(const EvalFlags& f) {
   if (!model.tokenizer) fail(ErrorKind::file, "eval", "{} has no tokenizer, so a text cannot be measured", model.path);
   Scheduler scheduler(*model.session);
   Progress progress("measuring", !f.quiet);
-  Perplexity p = perplexity(scheduler, text_tokens(*model.tokenizer, text), window, [&](double fraction, double ppl) { progress.show(fraction, fmt::format("perplexity {:.4f}", ppl)); });
+  Perplexity p = perplexity(scheduler, text_tokens(*model.tokenizer, text), window,
+                            [&](double fraction, double ppl) { progress.show(fraction, fmt::format("perplexity {:.4f}", ppl)); });
   progress.done();
-  if (f.json) fmt::print("{{\"ppl\":{:.9g},\"nll\":{:.9g},\"tokens\":{}}}\n", p.ppl, p.nll, p.tokens);
-  else fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens scored in windows of {})\n", p.ppl, p.nll, p.tokens, window);
+  if (f.json)
+    fmt::print("{{\"ppl\":{:.9g},\"nll\":{:.9g},\"tokens\":{}}}\n", p.ppl, p.nll, p.tokens);
+  else
+    fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens scored in windows of {})\n", p.ppl, p.nll, p.tokens, window);
   if (f.max_ppl > 0 && !(p.ppl <= f.max_ppl)) fail(ErrorKind::quality, "eval", "perplexity {:.4f} is above the gate of {}", p.ppl, f.max_ppl);
   return 0;
 }

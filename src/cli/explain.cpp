@@ -48,7 +48,8 @@ void print_kernels(const Graph& graph, const Program& program, const Target& tar
     KernelChoice choice = choose_kernel(target, storage.view());
     std::string types;
     for (size_t i = 0; i < storage.types.size(); ++i)
-      types += fmt::format("{}{}{}", i ? ", " : "", to_string(storage.types[i]), storage.layouts[i] == kPlainLayout ? "" : fmt::format(" {}", storage.layouts[i]));
+      types += fmt::format("{}{}{}", i ? ", " : "", to_string(storage.types[i]),
+                           storage.layouts[i] == kPlainLayout ? "" : fmt::format(" {}", storage.layouts[i]));
     std::string key = fmt::format("{} ({}) -> {}", op_name(n.op), types, choice.kernel ? choice.kernel->name : "none");
     auto it = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) { return k.first == key; });
     if (it == kinds.end()) {
@@ -61,7 +62,8 @@ void print_kernels(const Graph& graph, const Program& program, const Target& tar
   }
   int barriers = 0;
   for (const Step& s : program.steps) barriers += s.barrier;
-  fmt::print("steps of {}..{} tokens: {}, with {} barriers, in {:.2f} MiB of working memory\n", program.min_T, program.max_T, program.steps.size(), barriers, mib(program.arena_bytes));
+  fmt::print("steps of {}..{} tokens: {}, with {} barriers, in {:.2f} MiB of working memory\n", program.min_T, program.max_T, program.steps.size(),
+             barriers, mib(program.arena_bytes));
   for (const auto& [key, kind] : kinds) fmt::print("  {:>4} x {}\n{}", kind.count, key, kind.refusals);
 }
 
@@ -77,7 +79,9 @@ int check(const ExplainFlags& f, const ModelSource& source, const Plan& plan) {
     if (!worst || d.error > worst->error) worst = &d;
   if (c.first >= 0) {
     const auto& d = c.differences[static_cast<size_t>(c.first)];
-    fail(ErrorKind::device, "check", "node %{} {} \"{}\" by kernel {} differs from the reference by {:.3g} of its largest value; rounding explains {:.3g}", d.node, d.op, d.name, d.kernel, d.error, c.bound);
+    fail(ErrorKind::device, "check",
+         "node %{} {} \"{}\" by kernel {} differs from the reference by {:.3g} of its largest value; rounding explains {:.3g}", d.node, d.op, d.name,
+         d.kernel, d.error, c.bound);
   }
   fmt::print("checked {} values against the reference on {} tokens: all within {:.3g}", c.differences.size(), ids.size(), c.bound);
   if (worst) fmt::print("; the largest difference is {:.3g}, at \"{}\" ({})", worst->error, worst->name, worst->kernel);
@@ -96,7 +100,8 @@ int explain(const ExplainFlags& f) {
     source = random_model(f.shape, *shape, *recipe, 1);
   } else {
     auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
-    if (!checkpoint->has_weights()) fail(ErrorKind::file, "explain", "{} has no weights, so their types are unknown; use --shape NAME:TYPE for a known shape", checkpoint->path());
+    if (!checkpoint->has_weights())
+      fail(ErrorKind::file, "explain", "{} has no weights, so their types are unknown; use --shape NAME:TYPE for a known shape", checkpoint->path());
     source = model_from_checkpoint(checkpoint);
   }
   Target target;
@@ -110,13 +115,16 @@ int explain(const ExplainFlags& f) {
 
   std::vector<std::pair<std::string, size_t>> counts;
   auto dump = options.session.after_pass;
-  Compiled compiled = compile(build_graph(source, plan), target, {.token_ranges = {1, plan.batch_tokens}, .skip = options.session.skip, .after = [&](std::string_view pass, const Graph& g) {
-                                                                   counts.emplace_back(std::string(pass), g.nodes.size());
-                                                                   if (dump) dump(pass, g);
-                                                                 }});
+  Compiled compiled =
+      compile(build_graph(source, plan), target,
+              {.token_ranges = {1, plan.batch_tokens}, .skip = options.session.skip, .after = [&](std::string_view pass, const Graph& g) {
+                 counts.emplace_back(std::string(pass), g.nodes.size());
+                 if (dump) dump(pass, g);
+               }});
   fmt::print("\n{} with {} ({})\n", target.name, target.isa, target.description);
   ModelDemand demand = demand_of(source);
-  fmt::print("weights {:.1f} MiB as stored, KV pool {:.1f} MiB for {} tokens\n\n", mib(demand.weight_bytes), mib(kv_bytes(demand, plan)), plan.context * plan.sequences);
+  fmt::print("weights {:.1f} MiB as stored, KV pool {:.1f} MiB for {} tokens\n\n", mib(demand.weight_bytes), mib(kv_bytes(demand, plan)),
+             plan.context * plan.sequences);
   print_passes(counts);
   fmt::print("\n");
   print_kernels(compiled.graph, compiled.programs.back(), target);

@@ -150,7 +150,8 @@ SamplerOptions SamplingFlags::options(SamplerOptions o) const {
     if (from) to = *from;
   };
   set(o.temperature, temperature), set(o.top_k, top_k), set(o.top_p, top_p), set(o.min_p, min_p), set(o.typical_p, typical_p);
-  set(o.repeat_penalty, repeat_penalty), set(o.repeat_last_n, repeat_last_n), set(o.presence_penalty, presence_penalty), set(o.frequency_penalty, frequency_penalty);
+  set(o.repeat_penalty, repeat_penalty), set(o.repeat_last_n, repeat_last_n), set(o.presence_penalty, presence_penalty),
+      set(o.frequency_penalty, frequency_penalty);
   for (const std::string& bias : logit_bias) {
     auto equals = bias.find('=');
     auto id = parse_int(bias.substr(0, equals));
@@ -169,7 +170,8 @@ std::vector<int32_t> parse_ids(const std::string& text, const char* flag) {
   if (!ids.is_array()) fail(ErrorKind::usage, "flags", "{} should be a JSON array of token ids such as [1,2,3]", flag);
   std::vector<int32_t> out;
   for (const Json& id : ids) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) fail(ErrorKind::usage, "flags", "{}: {} is not a token id", flag, id.dump());
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
+      fail(ErrorKind::usage, "flags", "{}: {} is not a token id", flag, id.dump());
     out.push_back(id.get<int32_t>());
   }
   return out;

@@ -92,14 +92,17 @@ int dispatch(int argc, char** argv) {
     return body();
   }
   auto meant = nearest(arguments[0], names);
-  return usage_error(fmt::format("there is no command '{}'{}\n\n{}", arguments[0], meant ? fmt::format("; did you mean '{}'?", *meant) : "", overview()));
+  return usage_error(
+      fmt::format("there is no command '{}'{}\n\n{}", arguments[0], meant ? fmt::format("; did you mean '{}'?", *meant) : "", overview()));
 }
 
 }  // namespace
 }  // namespace motley
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed reader is an error of write(), not a death
+  // A closed reader and a file at its largest are errors of write(), not deaths.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     int code = motley::dispatch(argc, argv);
     if (std::fflush(stdout) != 0 && code == 0) code = static_cast<int>(motley::ErrorKind::runtime);

@@ -7,7 +7,8 @@
 
 namespace motley {
 
-Progress::Progress(std::string what, bool wanted) : what_(std::move(what)), wanted_(wanted && isatty(STDERR_FILENO)), start_(std::chrono::steady_clock::now()), last_(start_) {}
+Progress::Progress(std::string what, bool wanted)
+    : what_(std::move(what)), wanted_(wanted && isatty(STDERR_FILENO)), start_(std::chrono::steady_clock::now()), last_(start_) {}
 
 void Progress::show(double fraction, const std::string& detail) {
   auto now = std::chrono::steady_clock::now();
@@ -20,7 +21,8 @@ void Progress::show(double fraction, const std::string& detail) {
 
 std::function<void(int64_t, int64_t)> Progress::bytes() {
   return [this](int64_t done, int64_t total) {
-    show(total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1, fmt::format("{:.2f} of {:.2f} GB", static_cast<double>(done) * 1e-9, static_cast<double>(total) * 1e-9));
+    show(total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1,
+         fmt::format("{:.2f} of {:.2f} GB", static_cast<double>(done) * 1e-9, static_cast<double>(total) * 1e-9));
   };
 }
 

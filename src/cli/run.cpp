@@ -42,7 +42,8 @@ std::vector<int32_t> read_prompt(const RunFlags& f, const OpenModel& model) {
   } else if (!isatty(STDIN_FILENO)) {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   }
-  if (!model.tokenizer) fail(ErrorKind::file, "run", "{} has no tokenizer (tokenizer.json, tokenizer.model, ...); give the prompt as --ids '[1,2,3]'", model.path);
+  if (!model.tokenizer)
+    fail(ErrorKind::file, "run", "{} has no tokenizer (tokenizer.json, tokenizer.model, ...); give the prompt as --ids '[1,2,3]'", model.path);
   auto ids = model.tokenizer->encode(text, {.add_special = !f.no_special, .parse_special = true});
   if (ids.empty()) fail(ErrorKind::usage, "run", "the prompt is empty and this model starts no text of its own; give one with -p");
   return ids;
@@ -88,8 +89,8 @@ int run(const RunFlags& f) {
     if (!model.tokenizer)
       for (size_t i = 0; i < result.ids.size(); ++i) fmt::print("{}{}", result.ids[i], i + 1 < result.ids.size() ? " " : "\n");
     if (!f.quiet)
-      fmt::print(stderr, "[{}: {} prompt tokens at {:.1f} tok/s, {} generated at {:.1f} tok/s, {}]\n", model.plan_name, prompt.size(), result.prefill_tokens_per_second, result.ids.size(),
-                 result.decode_tokens_per_second, result.finish_reason);
+      fmt::print(stderr, "[{}: {} prompt tokens at {:.1f} tok/s, {} generated at {:.1f} tok/s, {}]\n", model.plan_name, prompt.size(),
+                 result.prefill_tokens_per_second, result.ids.size(), result.decode_tokens_per_second, result.finish_reason);
   }
   if (interrupt.asked()) return 130;
   return broken ? static_cast<int>(ErrorKind::runtime) : 0;
@@ -103,8 +104,11 @@ Body add_run(CLI::App& app) {
   app.add_option("-p,--prompt", f->prompt, "the text to continue (default: standard input; on a terminal: an empty text)");
   app.add_option("-f,--file", f->file, "a file with the text to continue");
   app.add_option("--ids", f->ids, "the prompt as token ids, a JSON array");
-  app.add_option("-n,--predict,--max-tokens", f->predict, "tokens to generate; -1: until the model ends or the context is full")->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
-  app.add_option("--stop", f->stop, "a string that ends the text (may be given several times)")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  app.add_option("-n,--predict,--max-tokens", f->predict, "tokens to generate; -1: until the model ends or the context is full")
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+  app.add_option("--stop", f->stop, "a string that ends the text (may be given several times)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app.add_flag("--ignore-eos", f->ignore_eos, "go on after the model's end token");
   app.add_flag("--no-special", f->no_special, "add no special tokens (such as BOS) to the prompt");
   app.add_option("--logits", f->logits, "store the logits of each position as raw float32 [positions, vocab]");

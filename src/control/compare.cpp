@@ -1,12 +1,12 @@
 #include "control/compare.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "control/session.h"
-#include <fmt/core.h>
-
 #include "ir/text.h"
 #include "ops/interpreter.h"
 
@@ -36,7 +36,8 @@ double relative_error(std::span<const float> device, const std::vector<double>& 
 
 }  // namespace
 
-Comparison compare_with_reference(const ModelSource& source, const Plan& wanted, Device& device, const std::set<std::string>& skip, const std::vector<int32_t>& tokens) {
+Comparison compare_with_reference(const ModelSource& source, const Plan& wanted, Device& device, const std::set<std::string>& skip,
+                                  const std::vector<int32_t>& tokens) {
   Plan plan = wanted;
   auto count = static_cast<int64_t>(tokens.size());
   plan.sequences = 1, plan.batch_tokens = count, plan.rows = count, plan.context = std::max(plan.page_tokens, count), plan.pages = plan.blocks();
@@ -72,7 +73,8 @@ Comparison compare_with_reference(const ModelSource& source, const Plan& wanted,
     ++index;
     double error = -1;
     for (size_t r = 0; r < results.size(); ++r)
-      if (auto it = by_name.find(fmt::format("%{}.{}", index, r)); it != by_name.end()) error = std::max(error, relative_error(values[it->second], results[r].data));
+      if (auto it = by_name.find(fmt::format("%{}.{}", index, r)); it != by_name.end())
+        error = std::max(error, relative_error(values[it->second], results[r].data));
     if (error < 0) return;
     std::string op(op_name(node.op));
     out.differences.push_back({index, node.name, op, kernels[node.name + op], error});

@@ -13,9 +13,9 @@
 namespace motley {
 
 struct NodeDifference {
-  int32_t node = -1;   // in the graph after the passes
+  int32_t node = -1;  // in the graph after the passes
   std::string name, op, kernel;
-  double error = 0;    // largest |device - reference|, relative to the largest |reference| of the value
+  double error = 0;  // largest |device - reference|, relative to the largest |reference| of the value
 };
 
 struct Comparison {
@@ -25,6 +25,7 @@ struct Comparison {
 };
 
 // Runs `tokens` as one step of one sequence.
-Comparison compare_with_reference(const ModelSource& source, const Plan& plan, Device& device, const std::set<std::string>& skip, const std::vector<int32_t>& tokens);
+Comparison compare_with_reference(const ModelSource& source, const Plan& plan, Device& device, const std::set<std::string>& skip,
+                                  const std::vector<int32_t>& tokens);
 
 }  // namespace motley

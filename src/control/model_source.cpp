@@ -1,7 +1,5 @@
 #include "control/model_source.h"
 
-
-
 #include "nn/weights.h"
 
 namespace motley {

@@ -63,7 +63,8 @@ ModelSource random_model(const std::string& name, const ModelConfig& shape_of, c
   auto types = std::make_shared<std::map<std::string, Type>>();
   for (const NamedType& w : model_weights(config)) {
     Shape shape = bind(w.type.shape, {});
-    RecipeTensor tensor{w.name, shape, layer_of(w.name), config.layers, w.name.starts_with("lm_head") || (config.tied && w.name.find("embed") != std::string::npos)};
+    RecipeTensor tensor{w.name, shape, layer_of(w.name), config.layers,
+                        w.name.starts_with("lm_head") || (config.tied && w.name.find("embed") != std::string::npos)};
     (*types)[w.name] = {recipe.type_of(tensor), w.type.shape};
   }
   auto read = [types, seed](const std::string& state, std::span<std::byte> to) { fill(types->at(state), state, seed, to); };

@@ -11,7 +11,9 @@
 namespace motley {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 // Steps of 1 token read every weight once and nothing else matters; a few tokens share each weight byte; many are arithmetic.
 std::vector<int64_t> token_ranges(int64_t most) {
@@ -25,15 +27,28 @@ std::vector<int64_t> token_ranges(int64_t most) {
 }  // namespace
 
 std::map<std::string, std::vector<int32_t>> named_inputs(const StepInputs& step) {
-  return {{"tokens", step.tokens}, {"positions", step.positions}, {"seq", step.seq}, {"slots", step.slots}, {"tables", step.tables}, {"rows", step.rows}};
+  return {{"tokens", step.tokens}, {"positions", step.positions}, {"seq", step.seq},
+          {"slots", step.slots},   {"tables", step.tables},       {"rows", step.rows}};
 }
 
 BuildLimits build_limits(const Plan& plan) {
-  return {.tokens = plan.batch_tokens, .sequences = plan.sequences, .rows = plan.rows, .pages = plan.pages, .page_tokens = plan.page_tokens, .blocks = plan.blocks(), .kv_type = plan.kv_type};
+  return {.tokens = plan.batch_tokens,
+          .sequences = plan.sequences,
+          .rows = plan.rows,
+          .pages = plan.pages,
+          .page_tokens = plan.page_tokens,
+          .blocks = plan.blocks(),
+          .kv_type = plan.kv_type};
 }
 
 StepLimits step_limits(const Plan& plan, int64_t vocab) {
-  return {.tokens = plan.batch_tokens, .sequences = plan.sequences, .rows = plan.rows, .pages = plan.pages, .page_tokens = plan.page_tokens, .blocks = plan.blocks(), .vocab = vocab};
+  return {.tokens = plan.batch_tokens,
+          .sequences = plan.sequences,
+          .rows = plan.rows,
+          .pages = plan.pages,
+          .page_tokens = plan.page_tokens,
+          .blocks = plan.blocks(),
+          .vocab = vocab};
 }
 
 Graph build_graph(const ModelSource& source, const Plan& plan) {
@@ -48,7 +63,8 @@ ModelDemand demand_of(const ModelSource& source) {
   Plan any;
   any.context = std::min(any.page_tokens, source.config.max_positions), any.pages = 1, any.batch_tokens = 1, any.kv_type = Dtype::f32;
   Graph graph = build_graph(source, any);
-  ModelDemand demand{.max_positions = source.config.max_positions, .vocab = source.config.vocab, .hidden = source.config.hidden, .layers = source.config.layers};
+  ModelDemand demand{
+      .max_positions = source.config.max_positions, .vocab = source.config.vocab, .hidden = source.config.hidden, .layers = source.config.layers};
   for (const Node& n : graph.nodes) {
     if (!std::holds_alternative<State>(n.op)) continue;
     bool changes = std::ranges::any_of(graph.updates, [&](const Output& u) { return u.name == n.name; });
@@ -96,7 +112,8 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
 Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<Device> device, const SessionOptions& options)
     : plan_(plan), limits_(step_limits(plan, source.config.vocab)), device_(std::move(device)) {
   auto start = std::chrono::steady_clock::now();
-  compiled_ = compile(build_graph(source, plan), device_->target(), {.token_ranges = token_ranges(plan.batch_tokens), .skip = options.skip, .after = options.after_pass});
+  compiled_ = compile(build_graph(source, plan), device_->target(),
+                      {.token_ranges = token_ranges(plan.batch_tokens), .skip = options.skip, .after = options.after_pass});
 
   // All Programs of the family have the same states in the same layouts.
   weight_bytes_ = load_states(*device_, compiled_.programs[0], source, options.progress);
@@ -107,13 +124,20 @@ Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<De
 std::vector<std::span<const int32_t>> inputs_in_order(const Program& program, const StepInputs& step) {
   std::vector<std::span<const int32_t>> out;
   for (const ProgramInput& i : program.inputs) {
-    if (i.name == "tokens") out.emplace_back(step.tokens);
-    else if (i.name == "positions") out.emplace_back(step.positions);
-    else if (i.name == "seq") out.emplace_back(step.seq);
-    else if (i.name == "slots") out.emplace_back(step.slots);
-    else if (i.name == "tables") out.emplace_back(step.tables);
-    else if (i.name == "rows") out.emplace_back(step.rows);
-    else check(false, "a step has the inputs that the builder makes");
+    if (i.name == "tokens")
+      out.emplace_back(step.tokens);
+    else if (i.name == "positions")
+      out.emplace_back(step.positions);
+    else if (i.name == "seq")
+      out.emplace_back(step.seq);
+    else if (i.name == "slots")
+      out.emplace_back(step.slots);
+    else if (i.name == "tables")
+      out.emplace_back(step.tables);
+    else if (i.name == "rows")
+      out.emplace_back(step.rows);
+    else
+      check(false, "a step has the inputs that the builder makes");
   }
   return out;
 }
@@ -131,7 +155,8 @@ void Session::run(const StepInputs& step, std::span<float> logits) {
 
 ReferenceRunner::ReferenceRunner(const ModelSource& source, const Plan& plan)
     : limits_(step_limits(plan, source.config.vocab)),
-      interpreter_(std::make_unique<Interpreter>(build_graph(source, plan), [source](const std::string& name) { return source.types(name) ? source.load(name) : Tensor(); })) {}
+      interpreter_(std::make_unique<Interpreter>(build_graph(source, plan),
+                                                 [source](const std::string& name) { return source.types(name) ? source.load(name) : Tensor(); })) {}
 
 ReferenceRunner::~ReferenceRunner() = default;
 

@@ -54,7 +54,8 @@ class Session : public StepRunner {
 };
 
 // Gives a device the states of a Program: weights from the source, KV pools as zeros. Returns the weights' plain bytes.
-int64_t load_states(Device& device, const Program& program, const ModelSource& source, const std::function<void(int64_t done, int64_t total)>& progress);
+int64_t load_states(Device& device, const Program& program, const ModelSource& source,
+                    const std::function<void(int64_t done, int64_t total)>& progress);
 
 // A step's inputs by the names the builder gives them.
 std::map<std::string, std::vector<int32_t>> named_inputs(const StepInputs& step);

@@ -1,8 +1,8 @@
 // Pages of the KV pool: which sequence uses which, and which finished ones still hold a prefix that a new prompt may start with.
 //
 // A full page is known by its tokens and by the page before it, so by everything since the start of its sequence; a new prompt that begins
-// with the same tokens takes the page instead of computing it again. Pages that nobody uses stay until memory is needed, oldest first. Reuse changes no bit of the result,
-// because a row's bits do not depend on how the prompt was cut (design promise 4.15 i).
+// with the same tokens takes the page instead of computing it again. Pages that nobody uses stay until memory is needed, oldest first. Reuse changes
+// no bit of the result, because a row's bits do not depend on how the prompt was cut (design promise 4.15 i).
 //
 //   PageCache pages(64, 32);
 //   auto reused = pages.match(prompt);                   // takes a reference on each page

@@ -31,7 +31,8 @@ double log_sum_exp(std::span<const float> x) {
   return top + std::log(sum);
 }
 
-Sampler::Sampler(SamplerOptions options, std::span<const int32_t> prompt) : options_(std::move(options)), history_(prompt.begin(), prompt.end()), prompt_size_(prompt.size()) {
+Sampler::Sampler(SamplerOptions options, std::span<const int32_t> prompt)
+    : options_(std::move(options)), history_(prompt.begin(), prompt.end()), prompt_size_(prompt.size()) {
   expect_range("temperature", options_.temperature, 0, 100);
   expect_range("top_k", static_cast<double>(options_.top_k), 0, 1e9);
   expect_range("top_p", options_.top_p, 0, 1);
@@ -65,7 +66,8 @@ void Sampler::penalise(std::span<const float> logits) {
     std::unordered_map<int32_t, int> count;
     for (size_t i = prompt_size_; i < history_.size(); ++i) ++count[history_[i]];
     for (auto [token, n] : count)
-      if (known(token)) candidates_[static_cast<size_t>(token)].logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(n);
+      if (known(token))
+        candidates_[static_cast<size_t>(token)].logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(n);
   }
 }
 
@@ -123,7 +125,8 @@ void Sampler::keep_probable() {
 int32_t Sampler::draw() {
   probability_.resize(candidates_.size());
   double sum = 0;
-  for (size_t i = 0; i < candidates_.size(); ++i) sum += probability_[i] = std::exp((candidates_[i].logit - candidates_[0].logit) / options_.temperature);
+  for (size_t i = 0; i < candidates_.size(); ++i)
+    sum += probability_[i] = std::exp((candidates_[i].logit - candidates_[0].logit) / options_.temperature);
   double u = static_cast<double>(philox_uniform(options_.seed, 0, history_.size() - prompt_size_)) * sum;
   for (size_t i = 0; i < candidates_.size(); ++i)
     if ((u -= probability_[i]) < 0) return candidates_[i].token;

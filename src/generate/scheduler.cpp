@@ -23,7 +23,8 @@ int64_t Scheduler::submit(Request request) {
   auto prompt = static_cast<int64_t>(request.prompt.size()), room = std::min(context(), limits.pages * limits.page_tokens);
   bool generates = request.max_tokens != 0;
   if (prompt + (generates ? 1 : 0) > room)
-    fail(ErrorKind::usage, "generate", "the prompt has {} tokens and the context holds {}{}; shorten it or use a larger --ctx-size", prompt, room, generates ? ", one of them for the answer" : "");
+    fail(ErrorKind::usage, "generate", "the prompt has {} tokens and the context holds {}{}; shorten it or use a larger --ctx-size", prompt, room,
+         generates ? ", one of them for the answer" : "");
   int64_t end = request.max_tokens < 0 ? room : std::min(room, prompt + std::min(request.max_tokens, room));
   Sampler sampler(request.sampling, request.prompt);
   std::vector<int32_t> tokens = request.prompt;
@@ -102,7 +103,8 @@ std::vector<Event> Scheduler::step() {
       in.tokens.push_back(s.tokens[static_cast<size_t>(position)]);
       in.positions.push_back(static_cast<int32_t>(position));
       in.seq.push_back(row);
-      in.slots.push_back(static_cast<int32_t>(s.pages[static_cast<size_t>(position / limits.page_tokens)] * limits.page_tokens + position % limits.page_tokens));
+      in.slots.push_back(
+          static_cast<int32_t>(s.pages[static_cast<size_t>(position / limits.page_tokens)] * limits.page_tokens + position % limits.page_tokens));
     }
     in.tables.resize(in.tables.size() + static_cast<size_t>(limits.blocks), 0);
     std::ranges::copy(s.pages, in.tables.end() - limits.blocks);
@@ -130,7 +132,9 @@ std::vector<Event> Scheduler::step() {
   (any_prompt ? totals_.prompt_seconds : totals_.generate_seconds) += seconds;
   ++totals_.steps;
 
-  auto row = [&](int64_t r) { return std::span<const float>(logits_).subspan(static_cast<size_t>(r * limits.vocab), static_cast<size_t>(limits.vocab)); };
+  auto row = [&](int64_t r) {
+    return std::span<const float>(logits_).subspan(static_cast<size_t>(r * limits.vocab), static_cast<size_t>(limits.vocab));
+  };
   std::vector<char> done(running_.size(), 0);
   for (const Part& part : parts) {
     Sequence& s = running_[part.sequence];

@@ -30,7 +30,8 @@ class HashModel : public StepRunner {
         int64_t page = in.tables[static_cast<size_t>(in.seq[t] * limits_.blocks + p / limits_.page_tokens)];
         hash = hash * 1000003 + static_cast<uint64_t>(pool_[static_cast<size_t>(page * limits_.page_tokens + p % limits_.page_tokens)]);
       }
-      for (int64_t v = 0; v < limits_.vocab; ++v) logits[r * static_cast<size_t>(limits_.vocab) + static_cast<size_t>(v)] = static_cast<uint64_t>(v) == hash % 89 ? 1.0f : 0.0f;
+      for (int64_t v = 0; v < limits_.vocab; ++v)
+        logits[r * static_cast<size_t>(limits_.vocab) + static_cast<size_t>(v)] = static_cast<uint64_t>(v) == hash % 89 ? 1.0f : 0.0f;
     }
   }
 

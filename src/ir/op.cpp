@@ -112,7 +112,8 @@ bool parse_field(Op& op, std::string_view field, std::string_view value) {
   bool ok = false;
   std::visit(
       [&](auto& o) {
-        std::apply([&](const auto&... m) { ((field == m.first ? void(ok = read(value, o.*(m.second))) : void()), ...); }, std::decay_t<decltype(o)>::members());
+        std::apply([&](const auto&... m) { ((field == m.first ? void(ok = read(value, o.*(m.second))) : void()), ...); },
+                   std::decay_t<decltype(o)>::members());
       },
       op);
   return ok;

@@ -44,18 +44,42 @@ struct Const {  // small tables known when the graph is built (rope frequencies,
 };
 
 // ---- elementwise; two inputs broadcast from the back as in NumPy
-struct Add { MOTLEY_FIELDS() };
-struct Sub { MOTLEY_FIELDS() };
-struct Mul { MOTLEY_FIELDS() };
-struct Div { MOTLEY_FIELDS() };
-struct Maximum { MOTLEY_FIELDS() };
-struct Neg { MOTLEY_FIELDS() };
-struct Exp { MOTLEY_FIELDS() };
-struct Sqrt { MOTLEY_FIELDS() };
-struct Rsqrt { MOTLEY_FIELDS() };
-struct Tanh { MOTLEY_FIELDS() };
-struct Erf { MOTLEY_FIELDS() };
-struct Sigmoid { MOTLEY_FIELDS() };
+struct Add {
+  MOTLEY_FIELDS()
+};
+struct Sub {
+  MOTLEY_FIELDS()
+};
+struct Mul {
+  MOTLEY_FIELDS()
+};
+struct Div {
+  MOTLEY_FIELDS()
+};
+struct Maximum {
+  MOTLEY_FIELDS()
+};
+struct Neg {
+  MOTLEY_FIELDS()
+};
+struct Exp {
+  MOTLEY_FIELDS()
+};
+struct Sqrt {
+  MOTLEY_FIELDS()
+};
+struct Rsqrt {
+  MOTLEY_FIELDS()
+};
+struct Tanh {
+  MOTLEY_FIELDS()
+};
+struct Erf {
+  MOTLEY_FIELDS()
+};
+struct Sigmoid {
+  MOTLEY_FIELDS()
+};
 struct Cast {
   Dtype dtype = Dtype::f32;
   MOTLEY_FIELDS(MOTLEY_F(Cast, dtype))
@@ -145,7 +169,8 @@ struct Rope {  // (x [T, H, D], positions i32 [T], frequencies f32 [dims/2]): tu
   float scale = 1;  // multiplies cos and sin (YaRN, longrope)
   MOTLEY_FIELDS(MOTLEY_F(Rope, pairing), MOTLEY_F(Rope, dims), MOTLEY_F(Rope, scale))
 };
-struct CacheAppend {  // (cache [pages, Hkv, page, D], rows f32 [T, Hkv, D], slots i32 [T]) -> the cache's successor; slot = page index * page + offset
+struct CacheAppend {  // (cache [pages, Hkv, page, D], rows f32 [T, Hkv, D], slots i32 [T]) -> the cache's successor; slot = page index * page +
+                      // offset
   MOTLEY_FIELDS()
 };
 // (q f32 [T, H, D], k cache, v cache [pages, Hkv, page, Dv], positions i32 [T], seq i32 [T], tables i32 [S, blocks]) -> f32 [T, H, Dv].
@@ -174,9 +199,9 @@ struct GluMatmul {  // (x, w_gate [N, K], w_up [N, K]) -> act(x w_gate') * (x w_
 };
 
 // Every table indexed by op is checked against this list by the compiler.
-using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Neg, Exp, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu, Softcap, Reshape, Transpose,
-                        Slice, Concat, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm, Matmul, ExpertMatmul, Rope, CacheAppend, PagedAttention,
-                        AddRmsNorm, MatmulAdd, GluMatmul>;
+using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Neg, Exp, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu, Softcap, Reshape,
+                        Transpose, Slice, Concat, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm, Matmul, ExpertMatmul, Rope,
+                        CacheAppend, PagedAttention, AddRmsNorm, MatmulAdd, GluMatmul>;
 
 // The place of T in the list: the key of kernel tables.
 template <class T>

@@ -90,7 +90,8 @@ struct Line {
     expect("%");
     Value v{integer(), 0};
     if (text.starts_with(".")) text.remove_prefix(1), v.result = integer();
-    bool known = v.node >= 0 && static_cast<size_t>(v.node) < graph.nodes.size() && v.result >= 0 && static_cast<size_t>(v.result) < graph.node(v).out.size();
+    bool known =
+        v.node >= 0 && static_cast<size_t>(v.node) < graph.nodes.size() && v.result >= 0 && static_cast<size_t>(v.result) < graph.node(v).out.size();
     if (!known) wrong("a value of an earlier line");
     return v;
   }

@@ -41,13 +41,13 @@ struct Sizes {
   int64_t of(const Dim& d) const { return d.sym == Sym::T ? T : d.sym == Sym::S ? S : d.sym == Sym::R ? R : d.n; }
 };
 
-Dims fixed(const Shape& shape);                         // dims without names
+Dims fixed(const Shape& shape);  // dims without names
 Shape bind(const Dims& dims, const Sizes& sizes);
-int64_t max_elements(const Dims& dims);                 // with every named size at its ceiling
+int64_t max_elements(const Dims& dims);  // with every named size at its ceiling
 int64_t max_bytes(const Type& type);
-std::string to_string(const Dim& dim);                  // "T<=512" or "64"
-std::string to_string(const Dims& dims);                // "T<=512,64"
-std::string to_string(const Type& type);                // "f32[T<=512,64]"
+std::string to_string(const Dim& dim);    // "T<=512" or "64"
+std::string to_string(const Dims& dims);  // "T<=512,64"
+std::string to_string(const Type& type);  // "f32[T<=512,64]"
 std::optional<Dim> parse_dim(std::string_view text);
 std::optional<Dims> parse_dims(std::string_view text);
 std::optional<Type> parse_type(std::string_view text);

@@ -53,7 +53,7 @@ struct TensorPlan {
   std::string state;    // where it comes from
   int64_t expert = -1;  // of a state that stacks experts, this one alone
   Rearrangement how = Rearrangement::none;
-  int64_t heads = 1;  // groups of rows that are reordered alike
+  int64_t heads = 1;      // groups of rows that are reordered alike
   bool keep_f32 = false;  // readers expect F32 here, whatever the other weights are stored as
 };
 

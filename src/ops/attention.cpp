@@ -34,12 +34,16 @@ OpDef define<Rope>() {
         expect_inputs(op, in, 3, "x, positions, frequencies");
         const auto& r = std::get<Rope>(op);
         expect_i32(op, in[1], 1, "positions");
-        if (in[0].rank() != 3 || in[0].dtype != Dtype::f32 || in[0].dim(0) != in[1].dim(0)) fail(ErrorKind::usage, "rope", "takes x f32 [T, H, D] and positions [T], got {} and {}", to_string(in[0]), to_string(in[1]));
+        if (in[0].rank() != 3 || in[0].dtype != Dtype::f32 || in[0].dim(0) != in[1].dim(0))
+          fail(ErrorKind::usage, "rope", "takes x f32 [T, H, D] and positions [T], got {} and {}", to_string(in[0]), to_string(in[1]));
         if (r.dims <= 0 || r.dims % 2 || r.dims > in[0].dim(2).n || in[2] != Type{Dtype::f32, {{r.dims / 2}}})
-          fail(ErrorKind::usage, "rope", "dims must be even, at most {}, with dims / 2 frequencies; got dims {} and {}", in[0].dim(2).n, r.dims, to_string(in[2]));
+          fail(ErrorKind::usage, "rope", "dims must be even, at most {}, with dims / 2 frequencies; got dims {} and {}", in[0].dim(2).n, r.dims,
+               to_string(in[2]));
         return {in[0]};
       },
-      .cost = [](const CostArgs& a) -> Cost { return {real_bytes(a.in[0], a.sizes), real_bytes(a.out[0], a.sizes), 3 * real_elements(a.in[0], a.sizes)}; },
+      .cost = [](const CostArgs& a) -> Cost {
+        return {real_bytes(a.in[0], a.sizes), real_bytes(a.out[0], a.sizes), 3 * real_elements(a.in[0], a.sizes)};
+      },
       .eval =
           [](EvalArgs& a) {
             const auto& r = std::get<Rope>(a.op);
@@ -67,9 +71,11 @@ OpDef define<CacheAppend>() {
         expect_inputs(op, in, 3, "cache, rows, slots");
         expect_i32(op, in[2], 1, "slots");
         if (in[0].rank() != 4 || in[1].rank() != 3 || in[0].dim(1) != in[1].dim(1) || in[0].dim(3) != in[1].dim(2) || in[1].dim(0) != in[2].dim(0))
-          fail(ErrorKind::usage, "cache_append", "cache [pages, Hkv, page, D], rows [T, Hkv, D] and slots [T] do not fit: {}, {}, {}", to_string(in[0]), to_string(in[1]), to_string(in[2]));
+          fail(ErrorKind::usage, "cache_append", "cache [pages, Hkv, page, D], rows [T, Hkv, D] and slots [T] do not fit: {}, {}, {}",
+               to_string(in[0]), to_string(in[1]), to_string(in[2]));
         if (in[0].dim(3).n % info(in[0].dtype).block != 0)
-          fail(ErrorKind::usage, "cache_append", "a cache of type {} needs heads of a multiple of {} elements, these have {}; use another --kv-type", name(in[0].dtype), info(in[0].dtype).block, in[0].dim(3).n);
+          fail(ErrorKind::usage, "cache_append", "a cache of type {} needs heads of a multiple of {} elements, these have {}; use another --kv-type",
+               name(in[0].dtype), info(in[0].dtype).block, in[0].dim(3).n);
         return {in[0]};
       },
       .cost = [](const CostArgs& a) -> Cost {
@@ -83,7 +89,8 @@ OpDef define<CacheAppend>() {
             auto heads = static_cast<size_t>(cache[1]), page = static_cast<size_t>(cache[2]), dim = static_cast<size_t>(cache[3]);
             for (size_t t = 0; t < static_cast<size_t>(a.in[1]->shape[0]); ++t) {
               auto slot = static_cast<int64_t>(a.in[2]->data[t]);
-              if (slot < 0 || slot >= cache[0] * cache[2]) fail(ErrorKind::usage, "cache_append", "slot {} of a cache of {}", slot, cache[0] * cache[2]);
+              if (slot < 0 || slot >= cache[0] * cache[2])
+                fail(ErrorKind::usage, "cache_append", "slot {} of a cache of {}", slot, cache[0] * cache[2]);
               for (size_t h = 0; h < heads; ++h) {
                 double* to = a.out[0].data.data() + ((static_cast<size_t>(slot) / page * heads + h) * page + static_cast<size_t>(slot) % page) * dim;
                 std::copy_n(a.in[1]->data.data() + (t * heads + h) * dim, dim, to);
@@ -103,18 +110,21 @@ OpDef define<PagedAttention>() {
         expect_i32(op, in[4], 1, "seq");
         expect_i32(op, in[5], 2, "tables");
         const Type &q = in[0], &k = in[1], &v = in[2];
-        bool fits = q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && q.dim(2) == k.dim(3) && k.dim(1).n > 0 && q.dim(1).n % k.dim(1).n == 0 && k.dim(0) == v.dim(0) &&
-                    k.dim(1) == v.dim(1) && k.dim(2) == v.dim(2) && in[3].dim(0) == q.dim(0) && in[4].dim(0) == q.dim(0);
+        bool fits = q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && q.dim(2) == k.dim(3) && k.dim(1).n > 0 && q.dim(1).n % k.dim(1).n == 0 &&
+                    k.dim(0) == v.dim(0) && k.dim(1) == v.dim(1) && k.dim(2) == v.dim(2) && in[3].dim(0) == q.dim(0) && in[4].dim(0) == q.dim(0);
         if (!fits) fail(ErrorKind::usage, "paged_attention", "q {}, k {} and v {} do not fit together", to_string(q), to_string(k), to_string(v));
         return {{Dtype::f32, {q.dim(0), q.dim(1), v.dim(3)}}};
       },
       .cost = [](const CostArgs& a) -> Cost {
-        double tokens = static_cast<double>(a.sizes.of(a.in[0].dim(0))), heads = static_cast<double>(a.in[0].dim(1).n), kv_heads = static_cast<double>(a.in[1].dim(1).n);
+        double tokens = static_cast<double>(a.sizes.of(a.in[0].dim(0))), heads = static_cast<double>(a.in[0].dim(1).n),
+               kv_heads = static_cast<double>(a.in[1].dim(1).n);
         double dims = static_cast<double>(a.in[1].dim(3).n + a.in[2].dim(3).n), seen = a.context;
         if (auto w = static_cast<double>(std::get<PagedAttention>(a.op).window); w > 0) seen = std::min(seen, w);
         auto bytes = [&](const Type& t) { return static_cast<double>(info(t.dtype).block_bytes) / static_cast<double>(info(t.dtype).block); };
         double positions = std::max(1.0, static_cast<double>(a.sizes.S)) * seen;  // each sequence's past is read once
-        return {real_bytes(a.in[0], a.sizes) + positions * kv_heads * (static_cast<double>(a.in[1].dim(3).n) * bytes(a.in[1]) + static_cast<double>(a.in[2].dim(3).n) * bytes(a.in[2])),
+        return {real_bytes(a.in[0], a.sizes) +
+                    positions * kv_heads *
+                        (static_cast<double>(a.in[1].dim(3).n) * bytes(a.in[1]) + static_cast<double>(a.in[2].dim(3).n) * bytes(a.in[2])),
                 real_bytes(a.out[0], a.sizes), 2 * tokens * heads * dims * seen};
       },
       .eval =
@@ -128,7 +138,8 @@ OpDef define<PagedAttention>() {
               auto position = static_cast<int64_t>(a.in[3]->data[t]), seq = static_cast<int64_t>(a.in[4]->data[t]);
               if (seq < 0 || seq >= tables.shape[0] || position < 0 || static_cast<size_t>(position) / page >= blocks)
                 fail(ErrorKind::usage, "paged_attention", "token {} names sequence {} and position {}, outside its block table", t, seq, position);
-              size_t first = op.window > 0 ? static_cast<size_t>(std::max<int64_t>(0, position - op.window + 1)) : 0, last = static_cast<size_t>(position);
+              size_t first = op.window > 0 ? static_cast<size_t>(std::max<int64_t>(0, position - op.window + 1)) : 0,
+                     last = static_cast<size_t>(position);
               auto row = [&](const RefValue& cache, size_t j, size_t h, size_t d) {
                 auto at = static_cast<int64_t>(tables.data[static_cast<size_t>(seq) * blocks + j / page]);
                 if (at < 0 || at >= cache.shape[0]) fail(ErrorKind::usage, "paged_attention", "page {} of a cache of {}", at, cache.shape[0]);

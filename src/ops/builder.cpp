@@ -43,7 +43,8 @@ Value Builder::weight(std::string_view name, const Shape& shape) {
   auto type = weights_(whole);
   if (!type) fail(ErrorKind::file, "model", "tensor '{}' is missing from the checkpoint", whole);
   if (type->shape.empty()) type->shape = fixed(shape);
-  if (!shape.empty() && type->shape != fixed(shape)) fail(ErrorKind::file, "model", "tensor '{}' should have shape {}, the checkpoint has [{}]", whole, to_string(shape), to_string(type->shape));
+  if (!shape.empty() && type->shape != fixed(shape))
+    fail(ErrorKind::file, "model", "tensor '{}' should have shape {}, the checkpoint has [{}]", whole, to_string(shape), to_string(type->shape));
   return state(whole, *type);
 }
 
@@ -94,7 +95,8 @@ Value Builder::rope(Value x, Value frequencies, RopePairing pairing, int64_t dim
 
 Value Builder::split_heads(Value x, int64_t heads) {
   const Type& t = type(x);
-  if (heads < 1 || t.rank() != 2 || t.dim(1).n % heads != 0) fail(ErrorKind::usage, "split_heads", "cannot split {} into {} heads", to_string(t), heads);
+  if (heads < 1 || t.rank() != 2 || t.dim(1).n % heads != 0)
+    fail(ErrorKind::usage, "split_heads", "cannot split {} into {} heads", to_string(t), heads);
   return reshape(x, {t.dim(0), {heads}, {t.dim(1).n / heads}});
 }
 

@@ -73,7 +73,7 @@ class Builder {
   Value merge_heads(Value x);                 // [T, H, D] -> [T, H*D]
   Value slice(Value x, int axis, int64_t begin, int64_t size);
   Value transpose(Value x, std::vector<int64_t> perm);
-  Value as_f32(Value x);  // x itself when it is f32 already; for norm weights and biases stored in another float type
+  Value as_f32(Value x);                     // x itself when it is f32 already; for norm weights and biases stored in another float type
   Value emit(Op op, std::vector<Value> in);  // any op; the forms above are shorter to read
   std::vector<Value> emit_all(Op op, std::vector<Value> in);
 
@@ -105,7 +105,7 @@ class Builder {
 
   const Graph& graph() const { return graph_; }
   const Type& type(Value v) const { return graph_.type(v); }
-  Graph take();  // verified
+  Graph take();                                  // verified
   Graph release() { return std::move(graph_); }  // as it is: for rewrites, whose runner verifies
 
  private:

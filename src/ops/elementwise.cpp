@@ -73,7 +73,8 @@ OpDef define<Cast>() {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
         expect_inputs(op, in, 1, "x");
         Dtype to = std::get<Cast>(op).dtype;
-        if (is_quantised(to) || is_quantised(in[0].dtype)) fail(ErrorKind::usage, "cast", "converts between plain types, not {} to {}", to_string(in[0]), name(to));
+        if (is_quantised(to) || is_quantised(in[0].dtype))
+          fail(ErrorKind::usage, "cast", "converts between plain types, not {} to {}", to_string(in[0]), name(to));
         return {{to, in[0].shape}};
       },
       .eval =
@@ -123,7 +124,9 @@ OpDef define<Glu>() {
         if (in[0] != in[1]) fail(ErrorKind::usage, "glu", "gate {} and up {} differ", to_string(in[0]), to_string(in[1]));
         return {in[0]};
       },
-      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> { return {b.mul(b.act(std::get<Glu>(op).kind, in[0]), in[1])}; },
+      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
+        return {b.mul(b.act(std::get<Glu>(op).kind, in[0]), in[1])};
+      },
   };
 }
 

@@ -37,13 +37,25 @@ Graph expansion(const Op& op, std::span<const Type> in_types) {
 RefValue reference_value(const Tensor& tensor) {
   RefValue v{tensor.shape(), std::vector<double>(static_cast<size_t>(tensor.size())), tensor};
   switch (tensor.dtype()) {
-    case Dtype::f64: widen<double>(tensor, v.data); break;
-    case Dtype::i8: widen<int8_t>(tensor, v.data); break;
-    case Dtype::i16: widen<int16_t>(tensor, v.data); break;
-    case Dtype::i32: widen<int32_t>(tensor, v.data); break;
-    case Dtype::i64: widen<int64_t>(tensor, v.data); break;
+    case Dtype::f64:
+      widen<double>(tensor, v.data);
+      break;
+    case Dtype::i8:
+      widen<int8_t>(tensor, v.data);
+      break;
+    case Dtype::i16:
+      widen<int16_t>(tensor, v.data);
+      break;
+    case Dtype::i32:
+      widen<int32_t>(tensor, v.data);
+      break;
+    case Dtype::i64:
+      widen<int64_t>(tensor, v.data);
+      break;
     case Dtype::u8:
-    case Dtype::boolean: widen<uint8_t>(tensor, v.data); break;
+    case Dtype::boolean:
+      widen<uint8_t>(tensor, v.data);
+      break;
     default: {
       std::vector<float> values(v.data.size());
       format(tensor.dtype()).unpack(tensor.bytes(), values.data(), tensor.size());
@@ -121,7 +133,9 @@ std::map<std::string, RefValue> Interpreter::run(const Sizes& sizes, const Input
       auto it = inputs.find(n.name);
       Shape shape = bind(n.out[0].shape, sizes);
       if (it == inputs.end()) fail(ErrorKind::usage, "interpreter", "input '{}' is missing", n.name);
-      if (static_cast<int64_t>(it->second.size()) != num_elements(shape)) fail(ErrorKind::usage, "interpreter", "input '{}' has {} elements, {} needs {}", n.name, it->second.size(), to_string(n.out[0]), num_elements(shape));
+      if (static_cast<int64_t>(it->second.size()) != num_elements(shape))
+        fail(ErrorKind::usage, "interpreter", "input '{}' has {} elements, {} needs {}", n.name, it->second.size(), to_string(n.out[0]),
+             num_elements(shape));
       values[i].push_back({std::move(shape), std::vector<double>(it->second.begin(), it->second.end()), {}});
     } else if (std::holds_alternative<State>(n.op)) {
       auto kept = changed_.find(n.name);

@@ -27,7 +27,8 @@ OpDef define<Const>() {
         expect_inputs(op, in, 0, "none");
         const auto& c = std::get<Const>(op);
         auto n = static_cast<size_t>(max_elements(c.shape));
-        if (c.values.size() != n && c.values.size() != 1) fail(ErrorKind::usage, "const", "{} values cannot fill [{}]", c.values.size(), to_string(c.shape));
+        if (c.values.size() != n && c.values.size() != 1)
+          fail(ErrorKind::usage, "const", "{} values cannot fill [{}]", c.values.size(), to_string(c.shape));
         return {{Dtype::f32, c.shape}};
       },
       .cost = nothing,

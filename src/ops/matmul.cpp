@@ -16,8 +16,10 @@ namespace {
 
 void expect_format(const Op& op, const Type& w, bool transpose, ActivationFormat activation) {
   if (is_quantised(w.dtype) && (!transpose || w.dim(-1).n % info(w.dtype).block != 0))
-    fail(ErrorKind::usage, op_name(op), "a weight in {} must be [N, K] with K a multiple of {}, got {}", name(w.dtype), info(w.dtype).block, to_string(w));
-  if (activation != ActivationFormat::f32 && !is_quantised(w.dtype)) fail(ErrorKind::usage, op_name(op), "quantised activations need a quantised weight, got {}", to_string(w));
+    fail(ErrorKind::usage, op_name(op), "a weight in {} must be [N, K] with K a multiple of {}, got {}", name(w.dtype), info(w.dtype).block,
+         to_string(w));
+  if (activation != ActivationFormat::f32 && !is_quantised(w.dtype))
+    fail(ErrorKind::usage, op_name(op), "quantised activations need a quantised weight, got {}", to_string(w));
 }
 
 // x [..., K] times w gives [..., N].
@@ -108,9 +110,11 @@ OpDef define<ExpertMatmul>() {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
         expect_inputs(op, in, 3, "x, w, ids");
         const Type &x = in[0], &w = in[1], &ids = in[2];
-        bool fits = w.rank() == 3 && ids.rank() == 2 && ids.dtype == Dtype::i32 && (x.rank() == 2 || (x.rank() == 3 && x.dim(1) == ids.dim(1))) && x.dim(0) == ids.dim(0) &&
-                    x.dim(-1) == w.dim(2) && x.dtype == Dtype::f32;
-        if (!fits) fail(ErrorKind::usage, op_name(op), "takes x [T, K] or [T, k, K], w [E, N, K] and ids i32 [T, k], got {}, {} and {}", to_string(x), to_string(w), to_string(ids));
+        bool fits = w.rank() == 3 && ids.rank() == 2 && ids.dtype == Dtype::i32 && (x.rank() == 2 || (x.rank() == 3 && x.dim(1) == ids.dim(1))) &&
+                    x.dim(0) == ids.dim(0) && x.dim(-1) == w.dim(2) && x.dtype == Dtype::f32;
+        if (!fits)
+          fail(ErrorKind::usage, op_name(op), "takes x [T, K] or [T, k, K], w [E, N, K] and ids i32 [T, k], got {}, {} and {}", to_string(x),
+               to_string(w), to_string(ids));
         expect_format(op, w, true, std::get<ExpertMatmul>(op).activation);
         return {{Dtype::f32, {ids.dim(0), ids.dim(1), w.dim(1)}}};
       },
@@ -142,7 +146,8 @@ OpDef define<MatmulAdd>() {
         expect_inputs(op, in, 3, "x, w, c");
         const auto& m = std::get<MatmulAdd>(op);
         Type out = product_type(op, in[0], in[1], m.transpose_w, m.activation);
-        if (in[2] != out && in[2] != Type{Dtype::f32, {out.dim(-1)}}) fail(ErrorKind::usage, op_name(op), "cannot add {} to a product {}", to_string(in[2]), to_string(out));
+        if (in[2] != out && in[2] != Type{Dtype::f32, {out.dim(-1)}})
+          fail(ErrorKind::usage, op_name(op), "cannot add {} to a product {}", to_string(in[2]), to_string(out));
         return {out};
       },
       .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {

@@ -40,7 +40,9 @@ Cost reduced(const CostArgs& a) { return {real_bytes(a.in[0], a.sizes), real_byt
 
 template <>
 OpDef define<Sum>() {
-  return {.infer = infer_reduce<Sum>, .cost = reduced, .eval = [](EvalArgs& a) { eval_reduce(a, std::get<Sum>(a.op).axis, 0, [](double s, double x) { return s + x; }); }};
+  return {.infer = infer_reduce<Sum>, .cost = reduced, .eval = [](EvalArgs& a) {
+            eval_reduce(a, std::get<Sum>(a.op).axis, 0, [](double s, double x) { return s + x; });
+          }};
 }
 
 template <>
@@ -94,7 +96,8 @@ OpDef define<TopK>() {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
         expect_inputs(op, in, 1, "x");
         int64_t k = std::get<TopK>(op).k;
-        if (in[0].rank() < 1 || k < 1 || in[0].dim(-1).sym != Sym::none || k > in[0].dim(-1).n) fail(ErrorKind::usage, "top_k", "cannot take {} of the last axis of {}", k, to_string(in[0]));
+        if (in[0].rank() < 1 || k < 1 || in[0].dim(-1).sym != Sym::none || k > in[0].dim(-1).n)
+          fail(ErrorKind::usage, "top_k", "cannot take {} of the last axis of {}", k, to_string(in[0]));
         Type values = in[0], indices = in[0];
         values.shape.back() = indices.shape.back() = {k};
         indices.dtype = Dtype::i32;
@@ -107,7 +110,8 @@ OpDef define<TopK>() {
             for (size_t row = 0; row < a.in[0]->data.size() / n; ++row) {
               const double* x = a.in[0]->data.data() + row * n;
               std::iota(order.begin(), order.end(), size_t{0});
-              std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(), [&](size_t i, size_t j) { return x[i] > x[j] || (x[i] == x[j] && i < j); });
+              std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+                                [&](size_t i, size_t j) { return x[i] > x[j] || (x[i] == x[j] && i < j); });
               for (size_t j = 0; j < k; ++j) a.out[0].data[row * k + j] = x[order[j]], a.out[1].data[row * k + j] = static_cast<double>(order[j]);
             }
           },

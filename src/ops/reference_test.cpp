@@ -29,10 +29,14 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& want
 // Q = K = identity, V = ((1,2),(3,4)), d = 2: weights (0.669762, 0.330238). Two queries at position 1 of a cache that holds both keys.
 TEST(Reference, AttentionOfTwoKeys) {
   Types types = {{Dtype::f32, {{2, Sym::T}, {1}, {2}}}, {Dtype::f32, {{1}, {1}, {4}, {2}}}, {Dtype::f32, {{1}, {1}, {4}, {2}}},
-                 {Dtype::i32, {{2, Sym::T}}}, {Dtype::i32, {{2, Sym::T}}}, {Dtype::i32, {{2, Sym::S}, {1}}}};
+                 {Dtype::i32, {{2, Sym::T}}},           {Dtype::i32, {{2, Sym::T}}},        {Dtype::i32, {{2, Sym::S}, {1}}}};
   double garbage = 1e9;  // of slots nobody may read
-  std::vector<RefValue> in = {value({2, 1, 2}, {1, 0, 0, 1}), value({1, 1, 4, 2}, {1, 0, 0, 1, garbage, garbage, garbage, garbage}),
-                              value({1, 1, 4, 2}, {1, 2, 3, 4, garbage, garbage, garbage, garbage}), value({2}, {1, 1}), value({2}, {0, 1}), value({2, 1}, {0, 0})};
+  std::vector<RefValue> in = {value({2, 1, 2}, {1, 0, 0, 1}),
+                              value({1, 1, 4, 2}, {1, 0, 0, 1, garbage, garbage, garbage, garbage}),
+                              value({1, 1, 4, 2}, {1, 2, 3, 4, garbage, garbage, garbage, garbage}),
+                              value({2}, {1, 1}),
+                              value({2}, {0, 1}),
+                              value({2, 1}, {0, 0})};
   PagedAttention op{.scale = 1 / std::sqrt(2.0f)};
   expect_near(run(op, types, in, {.T = 2, .S = 2, .R = 1}), {1.660477, 2.660477, 2.339523, 3.339523});
   op.window = 1;  // only itself
@@ -40,8 +44,10 @@ TEST(Reference, AttentionOfTwoKeys) {
 }
 
 TEST(Reference, AttentionStaysFiniteForLargeScores) {
-  Types types = {{Dtype::f32, {{1, Sym::T}, {1}, {1}}}, {Dtype::f32, {{1}, {1}, {2}, {1}}}, {Dtype::f32, {{1}, {1}, {2}, {1}}}, {Dtype::i32, {{1, Sym::T}}}, {Dtype::i32, {{1, Sym::T}}}, {Dtype::i32, {{1, Sym::S}, {1}}}};
-  std::vector<RefValue> in = {value({1, 1, 1}, {1e4}), value({1, 1, 2, 1}, {1, -1}), value({1, 1, 2, 1}, {5, 7}), value({1}, {1}), value({1}, {0}), value({1, 1}, {0})};
+  Types types = {{Dtype::f32, {{1, Sym::T}, {1}, {1}}}, {Dtype::f32, {{1}, {1}, {2}, {1}}}, {Dtype::f32, {{1}, {1}, {2}, {1}}},
+                 {Dtype::i32, {{1, Sym::T}}},           {Dtype::i32, {{1, Sym::T}}},        {Dtype::i32, {{1, Sym::S}, {1}}}};
+  std::vector<RefValue> in = {value({1, 1, 1}, {1e4}), value({1, 1, 2, 1}, {1, -1}), value({1, 1, 2, 1}, {5, 7}), value({1}, {1}), value({1}, {0}),
+                              value({1, 1}, {0})};
   expect_near(run(PagedAttention{}, types, in), {5});
 }
 

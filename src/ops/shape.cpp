@@ -100,8 +100,8 @@ OpDef define<Slice>() {
             Around around(a.in[0]->shape, axis);
             size_t extent = static_cast<size_t>(a.in[0]->shape[axis]), size = static_cast<size_t>(s.size);
             for (size_t i = 0; i < around.before; ++i)
-              std::copy_n(a.in[0]->data.begin() + static_cast<std::ptrdiff_t>((i * extent + static_cast<size_t>(s.begin)) * around.after), size * around.after,
-                          a.out[0].data.begin() + static_cast<std::ptrdiff_t>(i * size * around.after));
+              std::copy_n(a.in[0]->data.begin() + static_cast<std::ptrdiff_t>((i * extent + static_cast<size_t>(s.begin)) * around.after),
+                          size * around.after, a.out[0].data.begin() + static_cast<std::ptrdiff_t>(i * size * around.after));
           },
   };
 }
@@ -116,7 +116,8 @@ OpDef define<Concat>() {
         out.shape[axis].n = 0;
         for (const Type& t : in) {
           Type same = t;
-          if (t.rank() != in[0].rank() || t.shape[axis].sym != Sym::none) fail(ErrorKind::usage, "concat", "cannot join {} to {}", to_string(t), to_string(in[0]));
+          if (t.rank() != in[0].rank() || t.shape[axis].sym != Sym::none)
+            fail(ErrorKind::usage, "concat", "cannot join {} to {}", to_string(t), to_string(in[0]));
           same.shape[axis] = in[0].shape[axis];
           if (same != in[0]) fail(ErrorKind::usage, "concat", "{} differs from {} outside the joined axis", to_string(t), to_string(in[0]));
           out.shape[axis].n += t.shape[axis].n;
@@ -150,7 +151,8 @@ OpDef define<Gather>() {
         return {out};
       },
       .cost = [](const CostArgs& a) -> Cost {
-        double rows = real_elements(a.in[1], a.sizes), row = real_bytes(a.in[0], a.sizes) / std::max(1.0, static_cast<double>(a.sizes.of(a.in[0].shape[0])));
+        double rows = real_elements(a.in[1], a.sizes),
+               row = real_bytes(a.in[0], a.sizes) / std::max(1.0, static_cast<double>(a.sizes.of(a.in[0].shape[0])));
         return {rows * row, real_bytes(a.out[0], a.sizes), 0};
       },
       .eval =
@@ -159,7 +161,8 @@ OpDef define<Gather>() {
             for (size_t i = 0; i < static_cast<size_t>(a.out[0].shape[0]); ++i) {
               auto id = static_cast<int64_t>(a.in[1]->data[i]);
               if (id < 0 || id >= a.in[0]->shape[0]) fail(ErrorKind::usage, "gather", "row {} of a table of {}", id, a.in[0]->shape[0]);
-              std::copy_n(a.in[0]->data.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(id) * row), row, a.out[0].data.begin() + static_cast<std::ptrdiff_t>(i * row));
+              std::copy_n(a.in[0]->data.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(id) * row), row,
+                          a.out[0].data.begin() + static_cast<std::ptrdiff_t>(i * row));
             }
           },
   };

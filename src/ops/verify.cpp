@@ -24,7 +24,8 @@ void verify(const Graph& graph) {
     const Node& n = graph.nodes[i];
     Types in;
     for (Value v : n.in) {
-      if (v.node < 0 || static_cast<size_t>(v.node) >= i || v.result < 0 || static_cast<size_t>(v.result) >= graph.node(v).out.size()) wrong(i, "an input does not come earlier");
+      if (v.node < 0 || static_cast<size_t>(v.node) >= i || v.result < 0 || static_cast<size_t>(v.result) >= graph.node(v).out.size())
+        wrong(i, "an input does not come earlier");
       in.push_back(graph.type(v));
     }
     bool leaf = std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op);
@@ -40,7 +41,8 @@ void verify(const Graph& graph) {
     }
   }
   for (const auto& o : graph.outputs)
-    if (o.value.node < 0 || static_cast<size_t>(o.value.node) >= graph.nodes.size()) fail(ErrorKind::runtime, "verify", "output '{}' names no node", o.name);
+    if (o.value.node < 0 || static_cast<size_t>(o.value.node) >= graph.nodes.size())
+      fail(ErrorKind::runtime, "verify", "output '{}' names no node", o.name);
   for (const auto& u : graph.updates) {
     Value root = u.value.node >= 0 && static_cast<size_t>(u.value.node) < graph.nodes.size() ? state_root(graph, u.value) : Value{};
     if (!root.valid() || graph.node(root).name != u.name) fail(ErrorKind::runtime, "verify", "update '{}' is not a successor of that state", u.name);

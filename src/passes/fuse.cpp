@@ -95,7 +95,8 @@ Graph fuse_glu(const Graph& graph, const Target& target) {
     const Node& n = graph.nodes[i];
     if (!std::holds_alternative<Mul>(n.op) || graph.type(n.in[0]) != graph.type(n.in[1])) continue;
     for (size_t side = 0; side < 2 && !found.fused[i]; ++side)
-      if (const auto* act = site.only_used_here<Act>(n.in[side])) found.fused[i] = site.node(Glu{act->kind}, {graph.node(n.in[side]).in[0], n.in[1 - side]}, n);
+      if (const auto* act = site.only_used_here<Act>(n.in[side]))
+        found.fused[i] = site.node(Glu{act->kind}, {graph.node(n.in[side]).in[0], n.in[1 - side]}, n);
   }
   return replace(graph, found);
 }
@@ -124,7 +125,9 @@ Graph fuse_matmul_add(const Graph& graph, const Target& target) {
     if (!std::holds_alternative<Add>(n.op)) continue;
     for (size_t side = 0; side < 2 && !found.fused[i]; ++side) {
       const auto* m = site.only_used_here<Matmul>(n.in[side]);
-      if (m && graph.type(n.in[side]) == n.out[0]) found.fused[i] = site.node(MatmulAdd{m->transpose_w, m->activation}, {graph.node(n.in[side]).in[0], graph.node(n.in[side]).in[1], n.in[1 - side]}, n);
+      if (m && graph.type(n.in[side]) == n.out[0])
+        found.fused[i] =
+            site.node(MatmulAdd{m->transpose_w, m->activation}, {graph.node(n.in[side]).in[0], graph.node(n.in[side]).in[1], n.in[1 - side]}, n);
     }
   }
   return replace(graph, found);

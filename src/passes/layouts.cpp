@@ -6,13 +6,15 @@ std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& t
   std::vector<std::string_view> layouts(graph.nodes.size(), kPlainLayout);
   if (!target.weight_layout) return layouts;
   auto is_product = [](const Op& op) {
-    return std::holds_alternative<Matmul>(op) || std::holds_alternative<MatmulAdd>(op) || std::holds_alternative<GluMatmul>(op) || std::holds_alternative<ExpertMatmul>(op);
+    return std::holds_alternative<Matmul>(op) || std::holds_alternative<MatmulAdd>(op) || std::holds_alternative<GluMatmul>(op) ||
+           std::holds_alternative<ExpertMatmul>(op);
   };
   for (const Node& n : graph.nodes) {
     if (!is_product(n.op)) continue;
     size_t weights = std::holds_alternative<GluMatmul>(n.op) ? 2 : 1;
     for (size_t i = 1; i <= weights; ++i)
-      if (std::holds_alternative<State>(graph.node(n.in[i]).op)) layouts[static_cast<size_t>(n.in[i].node)] = target.weight_layout(graph.type(n.in[i]), n.op, target);
+      if (std::holds_alternative<State>(graph.node(n.in[i]).op))
+        layouts[static_cast<size_t>(n.in[i].node)] = target.weight_layout(graph.type(n.in[i]), n.op, target);
   }
   return layouts;
 }

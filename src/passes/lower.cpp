@@ -26,7 +26,8 @@ Graph with_tokens(const Graph& graph, int64_t max_T) {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, const Target& target, bool keep_values) : graph_(graph), target_(target), keep_values_(keep_values), layouts_(choose_layouts(graph, target)), buffer_of_(graph.nodes.size()) {}
+  Lowering(const Graph& graph, const Target& target, bool keep_values)
+      : graph_(graph), target_(target), keep_values_(keep_values), layouts_(choose_layouts(graph, target)), buffer_of_(graph.nodes.size()) {}
 
   Program run() {
     program_.device = target_.name;
@@ -81,7 +82,8 @@ class Lowering {
     if (!choice.kernel) {
       std::string why;
       for (const auto& [kernel, reason] : choice.refusals) why += fmt::format("\n  {}: {}", kernel, reason);
-      fail(ErrorKind::runtime, "lower", "{} has no kernel for {} \"{}\" with {}{}", target_.name, op_name(n.op), n.name, n.out.empty() ? "" : to_string(n.out[0]), why.empty() ? "; its list has none for this op" : why);
+      fail(ErrorKind::runtime, "lower", "{} has no kernel for {} \"{}\" with {}{}", target_.name, op_name(n.op), n.name,
+           n.out.empty() ? "" : to_string(n.out[0]), why.empty() ? "; its list has none for this op" : why);
     }
     Step step;
     step.kernel = choice.kernel->name;

@@ -22,7 +22,8 @@ void check_names(std::span<const Pass> passes, const std::set<std::string>& skip
     auto meant = nearest(name, views);
     std::string all;
     for (const auto& k : known) all += (all.empty() ? "" : ", ") + k;
-    fail(ErrorKind::usage, "skip", "there is no optimising pass or rewrite '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "", all);
+    fail(ErrorKind::usage, "skip", "there is no optimising pass or rewrite '{}'{}; there are: {}", name,
+         meant ? fmt::format(", did you mean '{}'?", *meant) : "", all);
   }
 }
 

@@ -22,8 +22,8 @@ struct PassContext {
 
 struct Pass {
   const char* name;
-  const char* what;                    // one line for `motley explain`
-  bool optimising;                     // may be skipped without changing the answer (design promise 4.15)
+  const char* what;                       // one line for `motley explain`
+  bool optimising;                        // may be skipped without changing the answer (design promise 4.15)
   std::span<const char* const> rewrites;  // names that --skip takes after the pass's own
   Graph (*run)(const Graph& graph, const PassContext& context);
 };

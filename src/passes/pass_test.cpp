@@ -48,7 +48,8 @@ TEST(Runner, NamesThatDoNotExistAreRefusedWithTheNearest) {
 TEST(Runner, EveryPassIsShownAndVerified) {
   TestTarget target({"*"});
   std::string seen;
-  run_passes(parse_graph(kGraph), graph_passes(), {target.get(), {"simplify"}, [&](std::string_view pass, const Graph&) { seen += std::string(pass) + " "; }});
+  run_passes(parse_graph(kGraph), graph_passes(),
+             {target.get(), {"simplify"}, [&](std::string_view pass, const Graph&) { seen += std::string(pass) + " "; }});
   EXPECT_EQ(seen, "build quantize expand fuse ");
 }
 
@@ -74,8 +75,7 @@ TEST(Memory, NoTwoLivingBuffersOverlap) {
   Program p = lower(parse_graph(text), target.get(), 0, false);
   plan_memory(p);
   std::set<int64_t> offsets;
-  for (const Buffer& b : p.buffers)
-    EXPECT_TRUE(b.space != Space::arena || offsets.insert(b.at).second);
+  for (const Buffer& b : p.buffers) EXPECT_TRUE(b.space != Space::arena || offsets.insert(b.at).second);
   EXPECT_EQ(offsets.size(), 6u);
 }
 

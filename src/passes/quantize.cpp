@@ -7,7 +7,8 @@ namespace {
 
 template <class Product>
 void set_format(Node& node, const Graph& graph) {
-  if (auto* p = std::get_if<Product>(&node.op)) p->activation = is_quantised(graph.type(node.in[1]).dtype) ? ActivationFormat::q8_32 : ActivationFormat::f32;
+  if (auto* p = std::get_if<Product>(&node.op))
+    p->activation = is_quantised(graph.type(node.in[1]).dtype) ? ActivationFormat::q8_32 : ActivationFormat::f32;
 }
 
 }  // namespace

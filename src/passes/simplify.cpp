@@ -65,7 +65,8 @@ Graph rewrite_reshape(const Graph& graph) {
 Graph rewrite_cse(const Graph& graph) {
   std::map<std::string, std::vector<Value>> seen;
   return rebuild(graph, [&](Graph& to, const Node& n, int32_t) -> std::vector<Value> {
-    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || std::holds_alternative<CacheAppend>(n.op)) return copy_node(to, n);
+    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || std::holds_alternative<CacheAppend>(n.op))
+      return copy_node(to, n);
     Node key = n;
     key.name.clear();
     key.block = -1;

@@ -22,7 +22,8 @@ struct Range {
 int64_t integer(const YAML::Node& value, std::string_view key, std::string_view what, Range range) {
   auto n = parse_int(value.IsScalar() ? value.Scalar() : std::string());
   if (!n || *n < range.low || *n > range.high)
-    fail(ErrorKind::usage, "plan", "{} line {}: '{}' should be a whole number from {} to {}", what, value.Mark().line + 1, key, range.low, range.high);
+    fail(ErrorKind::usage, "plan", "{} line {}: '{}' should be a whole number from {} to {}", what, value.Mark().line + 1, key, range.low,
+         range.high);
   return *n;
 }
 
@@ -60,16 +61,17 @@ Plan make_plan(const ModelDemand& demand, const Target& target, const PlanWishes
   if (int64_t needed = memory_bytes(demand, plan); needed > room) {
     Plan smallest = plan;
     smallest.context = 1, fill_pages(smallest);
-    std::string advice = memory_bytes(demand, smallest) <= room ? "a smaller --ctx-size, --kv-type q8_0, or fewer sequences" : "weights in a smaller format (motley quantize)";
-    fail(ErrorKind::no_fit, "plan", "{} needs {:.2f} GiB (weights {:.2f}, KV {:.2f}) and {:.2f} of {:.2f} GiB may be used; what would fit: {}\n{}", target.name, gib(needed), gib(demand.weight_bytes),
-         gib(kv_bytes(demand, plan)), gib(room), gib(target.memory_bytes), advice, print(plan));
+    std::string advice = memory_bytes(demand, smallest) <= room ? "a smaller --ctx-size, --kv-type q8_0, or fewer sequences"
+                                                                : "weights in a smaller format (motley quantize)";
+    fail(ErrorKind::no_fit, "plan", "{} needs {:.2f} GiB (weights {:.2f}, KV {:.2f}) and {:.2f} of {:.2f} GiB may be used; what would fit: {}\n{}",
+         target.name, gib(needed), gib(demand.weight_bytes), gib(kv_bytes(demand, plan)), gib(room), gib(target.memory_bytes), advice, print(plan));
   }
   return plan;
 }
 
 std::string print(const Plan& p) {
-  return fmt::format("device: {}\nthreads: {}\ncontext: {}\nsequences: {}\nbatch_tokens: {}\nrows: {}\npage_tokens: {}\npages: {}\nkv_type: {}\n", p.device, p.threads, p.context, p.sequences, p.batch_tokens,
-                     p.rows, p.page_tokens, p.pages, name(p.kv_type));
+  return fmt::format("device: {}\nthreads: {}\ncontext: {}\nsequences: {}\nbatch_tokens: {}\nrows: {}\npage_tokens: {}\npages: {}\nkv_type: {}\n",
+                     p.device, p.threads, p.context, p.sequences, p.batch_tokens, p.rows, p.page_tokens, p.pages, name(p.kv_type));
 }
 
 Plan parse_plan(std::string_view text, std::string_view what) {
@@ -112,7 +114,8 @@ Plan parse_plan(std::string_view text, std::string_view what) {
       plan.kv_type = *type;
     } else {
       auto meant = nearest(key, kKeys);
-      fail(ErrorKind::usage, "plan", "{} line {}: unknown key '{}'{}", what, entry.first.Mark().line + 1, key, meant ? fmt::format(", did you mean '{}'?", *meant) : "");
+      fail(ErrorKind::usage, "plan", "{} line {}: unknown key '{}'{}", what, entry.first.Mark().line + 1, key,
+           meant ? fmt::format(", did you mean '{}'?", *meant) : "");
     }
   }
   if (plan.context == 0) fail(ErrorKind::usage, "plan", "{}: 'context' is missing", what);

@@ -33,7 +33,7 @@ struct Plan {
 
 // What a model asks of a device.
 struct ModelDemand {
-  int64_t weight_bytes = 0;   // as stored
+  int64_t weight_bytes = 0;  // as stored
   int64_t largest_weight_bytes = 0;
   int64_t kv_row_elements = 0;  // elements of keys and values that one token adds, over all layers
   int64_t max_positions = 0;

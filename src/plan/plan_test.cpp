@@ -17,7 +17,13 @@ Target machine(int64_t memory) {
 }
 
 // About Llama-3.2-1B in Q8_0.
-constexpr ModelDemand kModel{.weight_bytes = 1314 * 1000 * 1000LL, .largest_weight_bytes = 279 * 1000 * 1000LL, .kv_row_elements = 16 * 2 * 512, .max_positions = 131072, .vocab = 128256, .hidden = 2048, .layers = 16};
+constexpr ModelDemand kModel{.weight_bytes = 1314 * 1000 * 1000LL,
+                             .largest_weight_bytes = 279 * 1000 * 1000LL,
+                             .kv_row_elements = 16 * 2 * 512,
+                             .max_positions = 131072,
+                             .vocab = 128256,
+                             .hidden = 2048,
+                             .layers = 16};
 
 TEST(Plan, TheContextIsAsLongAsTheModelAllowsAndMemoryHolds) {
   EXPECT_EQ(make_plan(kModel, machine(24 * kGiB), {}).context, 131072);

@@ -23,12 +23,12 @@ struct Buffer {
 };
 
 struct Step {
-  std::string kernel;       // a name of the device's kernel list
+  std::string kernel;  // a name of the device's kernel list
   Op op;
   std::vector<int> in, out;  // indices of buffers; an updated state appears as an input and as an output with the same state index
-  int64_t scratch = -1;     // byte offset in the arena, -1 when the kernel needs none
+  int64_t scratch = -1;      // byte offset in the arena, -1 when the kernel needs none
   int64_t scratch_bytes = 0;
-  bool barrier = true;      // workers meet before this step because it reads or overwrites what an earlier one wrote
+  bool barrier = true;  // workers meet before this step because it reads or overwrites what an earlier one wrote
   std::string name;
   int block = -1;
 };

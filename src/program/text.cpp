@@ -10,10 +10,11 @@
 //   b2 = arena 0 : f32[T<=16,64]
 //   step gather_f32 gather(b1, b0) -> b2 scratch 1024+64 barrier "embed" block=-1
 //   output b2 "hidden"
+#include "base/text.h"
+
 #include <charconv>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "ir/text.h"
 #include "program/program.h"
 
@@ -33,7 +34,9 @@ struct Words {
   std::string_view text;
   int line;
 
-  [[noreturn]] void wrong(std::string_view expected) const { fail(ErrorKind::usage, "program text", "line {}: expected {} at '{}'", line, expected, text.substr(0, 40)); }
+  [[noreturn]] void wrong(std::string_view expected) const {
+    fail(ErrorKind::usage, "program text", "line {}: expected {} at '{}'", line, expected, text.substr(0, 40));
+  }
   void space() {
     while (text.starts_with(' ')) text.remove_prefix(1);
   }

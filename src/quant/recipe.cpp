@@ -8,9 +8,9 @@ namespace motley {
 namespace {
 
 constexpr std::array kRecipes = {
-    Recipe{"f32", Dtype::f32, Mixture::pure},    Recipe{"f16", Dtype::f16, Mixture::pure},      Recipe{"bf16", Dtype::bf16, Mixture::pure},
-    Recipe{"q8_0", Dtype::q8_0, Mixture::pure},  Recipe{"q4_0", Dtype::q4_0, Mixture::head},    Recipe{"q4_1", Dtype::q4_1, Mixture::head},
-    Recipe{"q5_0", Dtype::q5_0, Mixture::head},  Recipe{"q5_1", Dtype::q5_1, Mixture::head},    Recipe{"q2_k", Dtype::q2_k, Mixture::medium},
+    Recipe{"f32", Dtype::f32, Mixture::pure},     Recipe{"f16", Dtype::f16, Mixture::pure},       Recipe{"bf16", Dtype::bf16, Mixture::pure},
+    Recipe{"q8_0", Dtype::q8_0, Mixture::pure},   Recipe{"q4_0", Dtype::q4_0, Mixture::head},     Recipe{"q4_1", Dtype::q4_1, Mixture::head},
+    Recipe{"q5_0", Dtype::q5_0, Mixture::head},   Recipe{"q5_1", Dtype::q5_1, Mixture::head},     Recipe{"q2_k", Dtype::q2_k, Mixture::medium},
     Recipe{"q3_k", Dtype::q3_k, Mixture::medium}, Recipe{"q3_k_m", Dtype::q3_k, Mixture::medium}, Recipe{"q3_k_s", Dtype::q3_k, Mixture::head},
     Recipe{"q4_k", Dtype::q4_k, Mixture::medium}, Recipe{"q4_k_m", Dtype::q4_k, Mixture::medium}, Recipe{"q4_k_s", Dtype::q4_k, Mixture::small},
     Recipe{"q5_k", Dtype::q5_k, Mixture::medium}, Recipe{"q5_k_m", Dtype::q5_k, Mixture::medium}, Recipe{"q5_k_s", Dtype::q5_k, Mixture::head},
@@ -28,11 +28,20 @@ Dtype fitting(Dtype wanted, int64_t row) {
   Dtype smaller = wanted;
   switch (wanted) {
     case Dtype::q2_k:
-    case Dtype::q3_k: smaller = Dtype::q4_0; break;
-    case Dtype::q4_k: smaller = Dtype::q5_0; break;
-    case Dtype::q5_k: smaller = Dtype::q5_1; break;
-    case Dtype::q6_k: smaller = Dtype::q8_0; break;
-    default: return Dtype::f16;
+    case Dtype::q3_k:
+      smaller = Dtype::q4_0;
+      break;
+    case Dtype::q4_k:
+      smaller = Dtype::q5_0;
+      break;
+    case Dtype::q5_k:
+      smaller = Dtype::q5_1;
+      break;
+    case Dtype::q6_k:
+      smaller = Dtype::q8_0;
+      break;
+    default:
+      return Dtype::f16;
   }
   return row % info(smaller).block == 0 ? smaller : Dtype::f16;
 }
@@ -42,7 +51,8 @@ Dtype mixed(const Recipe& r, const RecipeTensor& t) {
   if (t.head) return Dtype::q6_k;
   if (r.mixture == Mixture::head) return r.base;
   auto is = [&](std::string_view part) { return t.state.find(part) != t.state.npos; };
-  bool values = is("v_proj"), fused = is("qkv") || is("query_key_value") || is("c_attn"), down = is("down_proj") || is("fc_out") || is("dense_4h_to_h") || is("mlp.c_proj");
+  bool values = is("v_proj"), fused = is("qkv") || is("query_key_value") || is("c_attn"),
+       down = is("down_proj") || is("fc_out") || is("dense_4h_to_h") || is("mlp.c_proj");
   bool early = t.layer < t.layers / 8;
   if (r.mixture == Mixture::small) {
     if (values && t.layer < 4) return Dtype::q5_k;

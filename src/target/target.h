@@ -39,8 +39,8 @@ struct KernelInfo {
 struct Target {
   std::string name = "cpu:0";  // the device's address in plans
   std::string kind = "cpu";
-  std::string isa;             // "avx512_vnni"; what MOTLEY_ISA forces
-  std::string description;     // the processor's own name
+  std::string isa;          // "avx512_vnni"; what MOTLEY_ISA forces
+  std::string description;  // the processor's own name
   int64_t memory_bytes = 0;
   int threads = 1;
   std::span<const KernelInfo> kernels;
@@ -51,7 +51,7 @@ struct Target {
 inline constexpr std::string_view kPlainLayout = "plain";
 
 struct KernelChoice {
-  const KernelInfo* kernel = nullptr;  // null when every kernel refused
+  const KernelInfo* kernel = nullptr;                         // null when every kernel refused
   std::vector<std::pair<const char*, std::string>> refusals;  // kernel name and reason, in order, of those tried before
 };
 KernelChoice choose_kernel(const Target& target, const NodeView& node);

@@ -12,8 +12,8 @@ enum class Dtype : uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean
 
 struct DtypeInfo {
   Dtype dtype;
-  const char* name;      // "f32", "q4_k": the spelling in text forms and flags
-  int64_t block;         // elements per block, 1 for plain types
+  const char* name;  // "f32", "q4_k": the spelling in text forms and flags
+  int64_t block;     // elements per block, 1 for plain types
   int64_t block_bytes;
   bool quantised;
 };

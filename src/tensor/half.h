@@ -27,8 +27,8 @@ constexpr uint16_t float_to_f16(float f) {
   uint32_t a = u & 0x7FFFFFFFu;
   if (a > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00 | ((a >> 13) & 0x1FF));
   if (a >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and more round to infinity
-  if (a < 0x38800000u) {  // below 2^-14: subnormal, a multiple of 2^-24
-    float scaled = std::bit_cast<float>(a) + 0.5f;  // 0.5 has ulp 2^-24: the addition rounds for us
+  if (a < 0x38800000u) {                                              // below 2^-14: subnormal, a multiple of 2^-24
+    float scaled = std::bit_cast<float>(a) + 0.5f;                    // 0.5 has ulp 2^-24: the addition rounds for us
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(scaled) - 0x3F000000u));
   }
   return static_cast<uint16_t>(sign | ((a - 0x38000000u + 0xFFFu + ((a >> 13) & 1)) >> 13));

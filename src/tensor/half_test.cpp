@@ -29,8 +29,8 @@ TEST(Half, RoundsToNearestTiesToEven) {
   EXPECT_EQ(float_to_f16(65519.996f), 0x7BFF);
   EXPECT_EQ(float_to_f16(65520.0f), 0x7C00);
   EXPECT_EQ(float_to_f16(-std::numeric_limits<float>::infinity()), 0xFC00);
-  EXPECT_EQ(float_to_bf16(1.00390625f), 0x3F80);   // a tie, to even
-  EXPECT_EQ(float_to_bf16(1.01171875f), 0x3F82);   // a tie, to even
+  EXPECT_EQ(float_to_bf16(1.00390625f), 0x3F80);  // a tie, to even
+  EXPECT_EQ(float_to_bf16(1.01171875f), 0x3F82);  // a tie, to even
 }
 
 }  // namespace

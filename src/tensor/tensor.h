@@ -17,15 +17,15 @@ namespace motley {
 
 using Shape = std::vector<int64_t>;
 
-int64_t num_elements(const Shape& shape);  // 1 for a scalar (empty shape)
+int64_t num_elements(const Shape& shape);   // 1 for a scalar (empty shape)
 std::string to_string(const Shape& shape);  // "[2,3]"
 
 class Tensor {
  public:
   Tensor() = default;
-  static Tensor zeros(Dtype dtype, Shape shape);                    // owns zeroed memory, aligned to 64 bytes
+  static Tensor zeros(Dtype dtype, Shape shape);  // owns zeroed memory, aligned to 64 bytes
   static Tensor borrow(Dtype dtype, Shape shape, const std::byte* bytes, std::shared_ptr<const void> owner);  // owner may be null
-  static Tensor of(Shape shape, std::vector<float> values);         // f32; owns
+  static Tensor of(Shape shape, std::vector<float> values);                                                   // f32; owns
 
   Dtype dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }

@@ -22,7 +22,8 @@ void expect_same_bits(const Trace& a, const Trace& b, const std::string& what) {
 
 TEST_P(Invariance, ChunksThreadsAndNeighboursChangeNoBit) {
   OpenModel model = open_tiny(GetParam(), {});
-  std::vector<std::vector<int32_t>> prompts = {some_prompt(model, 23, 1), some_prompt(model, 1, 2), some_prompt(model, 7, 3), some_prompt(model, 17, 4)};
+  std::vector<std::vector<int32_t>> prompts = {some_prompt(model, 23, 1), some_prompt(model, 1, 2), some_prompt(model, 7, 3),
+                                               some_prompt(model, 17, 4)};
   std::vector<Trace> alone;
   for (const auto& p : prompts) alone.push_back(run_prompts(model, {p}, 8)[0]);
 

@@ -36,7 +36,9 @@ OpenModel open_tiny(const std::string& name, const RunOptions& options) {
 
 std::vector<int32_t> some_prompt(const OpenModel& model, int length, int seed) {
   std::vector<int32_t> out;
-  for (int i = 0; i < length; ++i) out.push_back(static_cast<int32_t>(philox(static_cast<uint64_t>(seed), 0, static_cast<uint64_t>(i)) % static_cast<uint64_t>(model.source.config.vocab)));
+  for (int i = 0; i < length; ++i)
+    out.push_back(
+        static_cast<int32_t>(philox(static_cast<uint64_t>(seed), 0, static_cast<uint64_t>(i)) % static_cast<uint64_t>(model.source.config.vocab)));
   return out;
 }
 

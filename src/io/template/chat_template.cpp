@@ -1,7 +1,6 @@
 #include "io/template/chat_template.h"
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

@@ -21,9 +21,10 @@ namespace filters {
 // text
 MOTLEY_FILTER(capitalize)
 MOTLEY_FILTER(center)
-MOTLEY_FILTER(escape) MOTLEY_FILTER(forceescape) MOTLEY_FILTER(format) MOTLEY_FILTER(indent) MOTLEY_FILTER(lower) MOTLEY_FILTER(replace)
-    MOTLEY_FILTER(safe) MOTLEY_FILTER(string) MOTLEY_FILTER(striptags) MOTLEY_FILTER(title) MOTLEY_FILTER(trim) MOTLEY_FILTER(truncate)
-        MOTLEY_FILTER(upper) MOTLEY_FILTER(urlencode) MOTLEY_FILTER(wordcount) MOTLEY_FILTER(wordwrap) MOTLEY_FILTER(xmlattr) MOTLEY_FILTER(tojson)
+MOTLEY_FILTER(escape)
+MOTLEY_FILTER(forceescape) MOTLEY_FILTER(format) MOTLEY_FILTER(indent) MOTLEY_FILTER(lower) MOTLEY_FILTER(replace) MOTLEY_FILTER(safe)
+    MOTLEY_FILTER(string) MOTLEY_FILTER(striptags) MOTLEY_FILTER(title) MOTLEY_FILTER(trim) MOTLEY_FILTER(truncate) MOTLEY_FILTER(upper)
+        MOTLEY_FILTER(urlencode) MOTLEY_FILTER(wordcount) MOTLEY_FILTER(wordwrap) MOTLEY_FILTER(xmlattr) MOTLEY_FILTER(tojson)
     // numbers
     MOTLEY_FILTER(absolute) MOTLEY_FILTER(filesizeformat) MOTLEY_FILTER(to_float) MOTLEY_FILTER(to_int) MOTLEY_FILTER(round)
     // whole sequences
