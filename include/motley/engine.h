@@ -27,9 +27,11 @@ struct EngineOptions {
 };
 
 struct GenerateOptions {
-  int64_t max_tokens = -1;                         // -1: until the model ends or the context is full
-  std::optional<float> temperature, top_p, min_p;  // otherwise the model's own, then the program's defaults
-  std::optional<int64_t> top_k;
+  int64_t max_tokens = -1;                          // -1: until the model ends or the context is full
+  std::optional<float> temperature = std::nullopt;  // unset, here and below: the model's own, then the program's defaults
+  std::optional<float> top_p = std::nullopt;
+  std::optional<float> min_p = std::nullopt;
+  std::optional<int64_t> top_k = std::nullopt;
   uint64_t seed = 0;  // the same seed gives the same text
   std::vector<std::string> stop = {};
 };
