@@ -95,6 +95,7 @@ void add_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer, GgufW
     warnings.push_back(fmt::format("GGUF has keys for three ends of a text; {} of this model's were left out", v.end_of_turn.size() - 2));
   if (int64_t dropped = fit_vocabulary(v, config.vocab); dropped > 0)
     warnings.push_back(fmt::format("{} words of the tokenizer have no row in the model's embedding of {} and were left out", dropped, config.vocab));
+  warnings.insert(warnings.end(), v.warnings.begin(), v.warnings.end());
   write_vocabulary(v, out);
 }
 

@@ -112,6 +112,7 @@ void write_companions(const Checkpoint& checkpoint, const ModelConfig& config, c
       TokenizerFiles files = hf_tokenizer_files(*tokenizer);
       out.write("tokenizer.json", files.tokenizer_json);
       out.write("tokenizer_config.json", files.tokenizer_config_json);
+      warnings.insert(warnings.end(), files.warnings.begin(), files.warnings.end());
     }
   }
   if (!tokenizer) warnings.emplace_back("the folder has no tokenizer; it runs with --ids");

@@ -74,6 +74,8 @@ class BpeModel : public Model {
   BpeModel(const Vocabulary& vocabulary, Merges merges, BpeOptions options);
   void encode(std::string_view word, std::vector<int32_t>& ids) const override;
   bool independent_at_metaspace() const override { return independent_at_metaspace_; }
+  size_t num_extra_characters() const { return extra_characters_.size(); }
+  bool ignores_merges() const { return options_.ignore_merges; }
   // All pairs in order of rank, those with characters that are no token left out.
   std::vector<Merge> merges() const;
 

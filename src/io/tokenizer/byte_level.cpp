@@ -23,7 +23,7 @@ std::unique_ptr<Pipeline> make_byte_level_pipeline(ByteLevelParts parts) {
     pipeline->pre_tokenizers.push_back(make_split(Regex(split, parts.name + ": " + parts.pre), SplitBehavior::isolated, false));
   BpeOptions options;
   options.raw_bytes = true;
-  options.ignore_merges = parts.ignore_merges || pre->ignore_merges;
+  options.ignore_merges = parts.ignore_merges.value_or(pre->ignore_merges);
   auto merges = parts.from_ranks ? merges_from_ranks(pipeline->vocabulary)
                                  : merges_from_list(pipeline->vocabulary, parts.merges, "", parts.name, parts.skip_unknown_merges);
   auto bpe = std::make_unique<BpeModel>(pipeline->vocabulary, std::move(merges), std::move(options));
@@ -33,6 +33,8 @@ std::unique_ptr<Pipeline> make_byte_level_pipeline(ByteLevelParts parts) {
   pipeline->decoder.add(ByteLevelStep{});
   pipeline->ggml.model = "gpt2";
   pipeline->ggml.pre = pre->name;
+  pipeline->ggml.nfc = parts.nfc;
+  pipeline->ggml.add_space_prefix = parts.add_prefix_space;
   pipeline->finish(std::move(parts.added));
   return pipeline;
 }
@@ -64,6 +66,7 @@ std::unique_ptr<Pipeline> make_wordpiece_pipeline(WordPieceParts parts) {
   if (parts.special.cls >= 0 && parts.special.sep >= 0) pipeline->post.add(Template{{parts.special.cls, Template::kText, parts.special.sep}});
   pipeline->decoder.add(WordPieceStep{});
   pipeline->ggml.model = "bert";
+  pipeline->ggml.lowercase = normalizer.lowercase;
   pipeline->finish(std::move(parts.added));
   return pipeline;
 }

@@ -23,8 +23,9 @@ struct ByteLevelParts {
   bool skip_unknown_merges = false;  // instead of refusing them
   std::vector<AddedToken> added;
   SpecialIds special;
-  std::string pre = "gpt-2";  // of pre_patterns()
-  bool ignore_merges = false, nfc = false, add_prefix_space = false;
+  std::string pre = "gpt-2";          // of pre_patterns()
+  std::optional<bool> ignore_merges;  // what goes with pre when absent
+  bool nfc = false, add_prefix_space = false;
   Template around;  // without items: nothing
 };
 

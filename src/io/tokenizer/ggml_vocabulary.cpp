@@ -1,6 +1,10 @@
 #include "io/tokenizer/ggml_vocabulary.h"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,6 +19,23 @@ namespace {
 
 using namespace tok;
 constexpr std::string_view kMetaspace = "\xE2\x96\x81";
+
+std::string with_metaspaces(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == ' ') {
+      out += kMetaspace;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string with_spaces(std::string text) {
+  for (size_t at = text.find(kMetaspace); at != text.npos; at = text.find(kMetaspace, at)) text.replace(at, kMetaspace.size(), " ");
+  return text;
+}
 
 // A BERT vocabulary is stored with U+2581 before words and nothing before continuations; bracketed tokens stay as they are.
 bool is_bracketed(std::string_view text) { return text.size() > 2 && text.front() == '[' && text.back() == ']'; }
@@ -47,9 +68,11 @@ std::vector<Token> tokens_of(const GgmlVocabulary& v, const std::string& name) {
 }
 
 // Control and user-defined tokens, as what is looked for in the text before anything else.
-std::vector<AddedToken> added_of(const std::vector<Token>& tokens, const std::string& family) {
-  // Phi-3's control tokens take the white space after them along, which GGUF has no field for.
-  const bool phi3 = family.find("phi3") != family.npos || family.find("phi-3") != family.npos;
+std::vector<AddedToken> added_of(const std::vector<Token>& tokens, const GgmlVocabulary& v) {
+  // Phi-3's control tokens take the white space after them along, which files from elsewhere have no key for.
+  const bool phi3 = v.family.find("phi3") != v.family.npos || v.family.find("phi-3") != v.family.npos;
+  auto set_of = [](const std::vector<int32_t>& ids) { return std::unordered_set<int32_t>(ids.begin(), ids.end()); };
+  const auto lstrip = set_of(v.lstrip), rstrip = set_of(v.rstrip), single_word = set_of(v.single_word);
   std::vector<AddedToken> added;
   for (size_t i = 0; i < tokens.size(); ++i) {
     bool control = tokens[i].type == TokenType::control || tokens[i].type == TokenType::unknown;
@@ -58,11 +81,17 @@ std::vector<AddedToken> added_of(const std::vector<Token>& tokens, const std::st
     token.id = static_cast<int32_t>(i);
     token.content = tokens[i].text;
     token.special = control;
-    token.rstrip = phi3 && control && token.content != "<unk>" && token.content != "<s>" && token.content != "<|endoftext|>";
+    token.lstrip = lstrip.contains(token.id);
+    token.single_word = single_word.contains(token.id);
+    token.rstrip =
+        rstrip.contains(token.id) || (phi3 && control && token.content != "<unk>" && token.content != "<s>" && token.content != "<|endoftext|>");
     added.push_back(std::move(token));
   }
   return added;
 }
+
+// Qwen's tokenizers compose characters, and files from elsewhere do not say it.
+bool composes(std::string_view pre) { return pre == "qwen2"; }
 
 void check_ids(SpecialIds& ids, size_t num_tokens) {
   // Some writers store 2^32 - 1 for "none".
@@ -70,21 +99,29 @@ void check_ids(SpecialIds& ids, size_t num_tokens) {
     if (*id < 0 || static_cast<size_t>(*id) >= num_tokens) *id = -1;
 }
 
-std::unique_ptr<Pipeline> from_gpt2(const GgmlVocabulary& v, const std::string& name) {
-  ByteLevelParts parts;
-  parts.name = name;
-  parts.vocabulary = tokens_of(v, name);
-  parts.added = added_of(parts.vocabulary, v.family);
-  parts.special = v.special;
-  parts.pre = v.pre.empty() ? "default" : v.pre;
-  parts.skip_unknown_merges = true;
-  parts.add_prefix_space = v.add_space_prefix.value_or(false);
+std::vector<std::pair<std::string, std::string>> merges_of(const GgmlVocabulary& v, const std::string& name) {
+  std::vector<std::pair<std::string, std::string>> merges;
   for (const std::string& merge : v.merges) {
     // A token may begin with a space of its own in no byte alphabet, so the first space after the first character divides.
     size_t space = merge.find(' ', 1);
     if (space == merge.npos) fail(ErrorKind::file, "tokenizer", "{}: tokenizer.ggml.merges: '{}' should be two tokens", name, printable(merge, 60));
-    parts.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
+  return merges;
+}
+
+std::unique_ptr<Pipeline> from_gpt2(const GgmlVocabulary& v, const std::string& name) {
+  ByteLevelParts parts;
+  parts.name = name;
+  parts.vocabulary = tokens_of(v, name);
+  parts.added = added_of(parts.vocabulary, v);
+  parts.special = v.special;
+  parts.nfc = v.nfc.value_or(composes(v.pre));
+  parts.pre = v.pre.empty() ? "default" : v.pre;
+  parts.skip_unknown_merges = true;
+  parts.add_prefix_space = v.add_space_prefix.value_or(false);
+  parts.merges = merges_of(v, name);
+  parts.ignore_merges = v.ignore_merges;
   const PrePattern* pre = find_pre_pattern(parts.pre);
   if (v.add_bos.value_or(pre && pre->add_bos) && v.special.bos >= 0) parts.around.items.push_back(v.special.bos);
   parts.around.items.push_back(Template::kText);
@@ -97,14 +134,22 @@ std::unique_ptr<Pipeline> from_sentencepiece(const GgmlVocabulary& v, const std:
   parts.name = name;
   parts.unigram = v.model == "t5";
   parts.vocabulary = tokens_of(v, name);
-  parts.added = added_of(parts.vocabulary, v.family);
-  // User-defined pieces are looked for in the normalised text, which make_sentencepiece() arranges; the unknown token is not.
-  std::erase_if(parts.added, [](const AddedToken& t) { return !t.special; });
+  // All of them are looked for in the text as it comes, user-defined ones too: so do the readers for which these files are written.
+  parts.added = added_of(parts.vocabulary, v);
+  if (v.space_prefix == "sentencepiece") {
+    // Then only the special ones; the others in the normalised text, which make_sentencepiece() arranges.
+    std::erase_if(parts.added, [](const AddedToken& t) { return !t.special; });
+    for (Token& token : parts.vocabulary)
+      if (token.type == TokenType::user_defined) token.text = with_metaspaces(token.text);
+  } else {
+    parts.space_prefix = v.space_prefix;
+  }
   parts.special = v.special;
   parts.byte_fallback = std::any_of(parts.vocabulary.begin(), parts.vocabulary.end(), [](const Token& t) { return t.type == TokenType::byte; });
   parts.add_dummy_prefix = v.add_space_prefix.value_or(!parts.unigram);
-  parts.remove_extra_whitespaces = parts.unigram && v.remove_extra_whitespaces.value_or(false);
-  parts.charsmap = parts.unigram ? v.charsmap : "";
+  parts.remove_extra_whitespaces = v.remove_extra_whitespaces.value_or(false);
+  parts.charsmap = v.charsmap;
+  parts.merges = merges_of(v, name);
   parts.add_bos = v.add_bos.value_or(!parts.unigram);
   parts.add_eos = v.add_eos.value_or(parts.unigram);
   return make_sentencepiece(std::move(parts));
@@ -115,8 +160,9 @@ std::unique_ptr<Pipeline> from_bert(const GgmlVocabulary& v, const std::string& 
   parts.name = name;
   parts.vocabulary = tokens_of(v, name);
   for (Token& token : parts.vocabulary) token.text = bert_text_from_ggml(token.text, token.type);
-  parts.added = added_of(parts.vocabulary, v.family);
+  parts.added = added_of(parts.vocabulary, v);
   parts.special = v.special;
+  parts.lowercase = v.lowercase;
   if (parts.special.cls < 0) parts.special.cls = v.special.bos;
   if (parts.special.sep < 0) parts.special.sep = v.special.eos;
   if (parts.special.unk < 0) fail(ErrorKind::file, "tokenizer", "{}: a WordPiece vocabulary should have tokenizer.ggml.unknown_token_id", name);
@@ -125,17 +171,88 @@ std::unique_ptr<Pipeline> from_bert(const GgmlVocabulary& v, const std::string& 
 
 // Scores in the order of the merges, for a vocabulary that has ranks instead: of two pairs the one with the higher score is joined. Words
 // that no merge makes come after all that one does.
-std::vector<float> scores_from_merges(const Pipeline& p) {
-  auto merges = p.bpe->merges();
-  std::vector<float> scores(static_cast<size_t>(p.vocabulary.size()), -static_cast<float>(merges.size() + 1));
+std::vector<float> scores_from_merges(const std::vector<Merge>& merges, size_t size) {
+  std::vector<float> scores(size, -static_cast<float>(merges.size() + 1));
   for (size_t i = merges.size(); i-- > 0;) scores[static_cast<size_t>(merges[i].result)] = -static_cast<float>(i + 1);
   return scores;
+}
+
+// Whether a reader of the scores joins the same pairs in the same order.
+bool scores_say_the_same(const std::vector<Merge>& merges, size_t num_extra_characters, const GgmlVocabulary& v) {
+  const Merges scored = merges_from_scores(Vocabulary(tokens_of(v, "")));
+  const auto size = static_cast<int32_t>(v.tokens.size());
+  std::map<std::pair<int32_t, int32_t>, uint32_t> ranks;
+  for (const Merge& m : scored.list)
+    if (m.left < size && m.right < size) ranks.emplace(std::pair(m.left, m.right), m.rank);
+  uint32_t last = 0;
+  return merges.size() == ranks.size() && scored.extra_characters.size() == num_extra_characters && std::ranges::all_of(merges, [&](const Merge& m) {
+           auto found = ranks.find({m.left, m.right});
+           const uint32_t before = std::exchange(last, found == ranks.end() ? 0 : found->second);
+           return found != ranks.end() && found->second >= before;
+         });
+}
+
+std::vector<std::string> merge_texts(const std::vector<Merge>& merges, const Vocabulary& vocabulary) {
+  std::vector<std::string> out;
+  for (const Merge& m : merges) out.push_back(vocabulary.text(m.left) + " " + vocabulary.text(m.right));
+  return out;
+}
+
+void describe_byte_level(const Pipeline& p, GgmlVocabulary& v) {
+  v.merges = merge_texts(p.bpe->merges(), p.vocabulary);
+  if (p.ggml.nfc != composes(v.pre)) v.nfc = p.ggml.nfc;
+  if (p.ggml.add_space_prefix) v.add_space_prefix = true;
+  if (p.bpe->ignores_merges() != find_pre_pattern(v.pre)->ignore_merges) v.ignore_merges = p.bpe->ignores_merges();
+}
+
+void describe_sentencepiece(const Pipeline& p, GgmlVocabulary& v) {
+  v.add_space_prefix = p.ggml.add_space_prefix;
+  v.space_prefix = p.ggml.space_prefix;
+  v.remove_extra_whitespaces = p.ggml.remove_extra_whitespaces;
+  v.charsmap = p.ggml.charsmap;
+  const std::vector<Merge> merges = p.bpe ? p.bpe->merges() : std::vector<Merge>{};
+  std::unordered_set<int32_t> joined;
+  for (const Merge& m : merges) joined.insert(m.result);
+  for (const AddedToken& token : p.added.tokens()) {
+    const auto id = static_cast<size_t>(token.id);
+    if (token.special || v.types[id] != static_cast<int32_t>(TokenType::user_defined)) continue;
+    if (token.normalized) {
+      // Readers look for user-defined tokens in the text before its spaces become U+2581.
+      v.tokens[id] = with_spaces(v.tokens[id]);
+      if (*v.add_space_prefix && v.space_prefix.empty()) v.space_prefix = "sentencepiece";
+    } else if (joined.contains(token.id) && v.tokens[id].find(kMetaspace) != std::string::npos) {
+      // Text never holds it, spaces that became U+2581 are joined to it: a word like others.
+      v.types[id] = static_cast<int32_t>(TokenType::normal);
+    }
+  }
+  const bool any_score = std::ranges::any_of(p.vocabulary.tokens(), [](const Token& t) { return t.score != 0; });
+  if (any_score || !p.bpe) {
+    for (const Token& token : p.vocabulary.tokens()) v.scores.push_back(static_cast<float>(token.score));
+  } else {
+    v.scores = scores_from_merges(merges, v.tokens.size());
+  }
+  if (!p.bpe || scores_say_the_same(merges, p.bpe->num_extra_characters(), v)) return;
+  v.merges = merge_texts(merges, p.vocabulary);
+  v.warnings.emplace_back(
+      "other programs read scores in place of this tokenizer's merges, which cannot say all of them: some cut a few words otherwise");
+}
+
+void describe_surroundings(const Pipeline& p, GgmlVocabulary& v) {
+  if (v.model == "bert") return;  // [CLS] and [SEP], always
+  const std::vector<int32_t> around = p.post.apply({});
+  v.add_bos = !around.empty() && around.front() == p.special.bos;
+  v.add_eos = !around.empty() && around.back() == p.special.eos && !(around.size() == 1 && *v.add_bos);
+  if (around.size() != static_cast<size_t>(*v.add_bos) + static_cast<size_t>(*v.add_eos))
+    v.warnings.emplace_back("GGUF can say that BOS and EOS stand around a text, but not the other tokens that this tokenizer puts there");
 }
 
 }  // namespace
 
 std::unique_ptr<tok::Pipeline> make_ggml_pipeline(GgmlVocabulary v, const std::string& name) {
   check_ids(v.special, v.tokens.size());
+  if (!v.space_prefix.empty() && v.space_prefix != "first" && v.space_prefix != "always" && v.space_prefix != "sentencepiece")
+    fail(ErrorKind::file, "tokenizer", "{}: motley.tokenizer.space_prefix is '{}', expected first, always or sentencepiece", name,
+         printable(v.space_prefix));
   std::unique_ptr<Pipeline> pipeline;
   if (v.model == "gpt2") {
     pipeline = from_gpt2(v, name);
@@ -158,6 +275,7 @@ GgmlVocabulary ggml_vocabulary(const Tokenizer& tokenizer) {
   v.pre = p.ggml.pre;
   if (v.model.empty())
     fail(ErrorKind::file, "tokenizer", "GGUF has no form for this tokenizer: it is neither byte-level BPE, nor SentencePiece, nor WordPiece");
+  if (!p.ggml.obstacle.empty()) fail(ErrorKind::file, "tokenizer", "GGUF has no form for this tokenizer: {}", p.ggml.obstacle);
   if (v.model == "gpt2" && v.pre.empty())
     fail(ErrorKind::file, "tokenizer", "GGUF has no name for the patterns by which this tokenizer splits text, so a GGUF file could not describe it");
   const int32_t size = p.vocabulary.size();
@@ -167,27 +285,18 @@ GgmlVocabulary ggml_vocabulary(const Tokenizer& tokenizer) {
     v.tokens.push_back(text.empty() ? fmt::format("[PAD{}]", id) : v.model == "bert" ? bert_text_for_ggml(text) : text);
     v.types.push_back(static_cast<int32_t>(text.empty() ? TokenType::unused : type));
   }
-  if (v.model == "gpt2")
-    for (const Merge& m : p.bpe->merges()) v.merges.push_back(p.vocabulary.text(m.left) + " " + p.vocabulary.text(m.right));
-  if (v.model == "llama" || v.model == "t5") {
-    bool any_score = std::any_of(p.vocabulary.tokens().begin(), p.vocabulary.tokens().end(), [](const Token& t) { return t.score != 0; });
-    if (any_score || !p.bpe) {
-      for (int32_t id = 0; id < size; ++id) v.scores.push_back(static_cast<float>(p.vocabulary.score(id)));
-    } else {
-      v.scores = scores_from_merges(p);
-    }
-    v.add_space_prefix = p.ggml.add_space_prefix;
-    v.remove_extra_whitespaces = p.ggml.remove_extra_whitespaces;
-    v.charsmap = p.ggml.charsmap;
+  for (const AddedToken& token : p.added.tokens()) {
+    if (token.lstrip) v.lstrip.push_back(token.id);
+    if (token.rstrip) v.rstrip.push_back(token.id);
+    if (token.single_word) v.single_word.push_back(token.id);
   }
+  if (v.model == "gpt2") describe_byte_level(p, v);
+  if (v.model == "llama" || v.model == "t5") describe_sentencepiece(p, v);
+  if (v.model == "bert") v.lowercase = p.ggml.lowercase;
   v.special = p.special;
   for (int32_t id : p.end_of_generation)
     if (id != p.special.eos) v.end_of_turn.push_back(id);
-  std::vector<int32_t> around = p.post.apply({});
-  if (v.model != "bert") {
-    v.add_bos = !around.empty() && around.front() == p.special.bos;
-    v.add_eos = !around.empty() && around.back() == p.special.eos && !(around.size() == 1 && *v.add_bos);
-  }
+  describe_surroundings(p, v);
   v.chat_templates = p.chat_templates;
   return v;
 }

@@ -15,6 +15,8 @@ namespace {
 
 constexpr size_t kMaxSteps = 64;
 constexpr size_t kMaxReplacementBytes = 4096;
+constexpr const char* kMetaspace = "\xE2\x96\x81";
+constexpr const char* kSentencePiece = "SentencePiece";
 
 std::string type_of(const Json& json, const std::string& where) {
   if (!json.is_object()) fail(ErrorKind::file, "tokenizer", "{}: expected an object with a 'type', found {}", where, json.type_name());
@@ -74,9 +76,13 @@ SplitBehavior read_behavior(const Json& json, const std::string& where, const ch
   return found->second;
 }
 
-std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& where, Pipeline& pipeline) {
+std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& where, Pipeline& pipeline, StepNames& steps) {
   const std::string type = type_of(json, where);
   const std::string at = where + "." + type;
+  GgmlFacts& facts = pipeline.ggml;
+  steps.push_back(type);
+  auto sentencepiece = [&] { steps.back() = kSentencePiece; };
+  if (type == "NFC") facts.nfc = true;
   if (type == "NFC") return make_unicode_normalizer(NormalForm::nfc);
   if (type == "NFD") return make_unicode_normalizer(NormalForm::nfd);
   if (type == "NFKC") return make_unicode_normalizer(NormalForm::nfkc);
@@ -87,14 +93,18 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string&
   if (type == "ByteLevel") return make_byte_level_normalizer();
   if (type == "Strip") return make_strip(flag(json, "strip_left", true, at), flag(json, "strip_right", true, at));
   if (type == "Prepend") {
-    pipeline.ggml.add_space_prefix = json_string(json, "prepend", at) == "\xE2\x96\x81";
+    if (json_string(json, "prepend", at) == kMetaspace) facts.add_space_prefix = true, sentencepiece();
     return make_prepend(short_text(json, "prepend", at));
   }
   if (type == "Append") return make_append(short_text(json, "append", at));
   if (type == "Replace") {
     std::string content = short_text(json, "content", at);
     Pattern pattern = read_pattern(json, at);
-    if (pattern.regex && pattern.regex->pattern() == " {2,}") pipeline.ggml.remove_extra_whitespaces = true;
+    const std::string& text = pattern.regex ? pattern.regex->pattern() : *pattern.text;
+    if (pattern.regex && text == " {2,}") facts.remove_extra_whitespaces = true;
+    const bool known =
+        pattern.regex ? text == " {2,}" || text == kLeadingSpaces || text == kTrailingMetaspaces : text == " " && content == kMetaspace;
+    if (known) sentencepiece();
     return pattern.regex ? make_replace(std::move(*pattern.regex), std::move(content)) : make_replace(std::move(*pattern.text), std::move(content));
   }
   if (type == "BertNormalizer") {
@@ -103,6 +113,7 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string&
     o.handle_chinese_chars = flag(json, "handle_chinese_chars", true, at);
     o.lowercase = flag(json, "lowercase", true, at);
     o.strip_accents = flag(json, "strip_accents", o.lowercase, at);
+    facts.lowercase = o.lowercase;
     return make_bert_normalizer(o);
   }
   if (type == "Precompiled") {
@@ -110,7 +121,8 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string&
     if (coded.empty()) return nullptr;
     auto blob = decode_base64(coded);
     if (!blob) fail(ErrorKind::file, "tokenizer", "{}: 'precompiled_charsmap' is not base64", at);
-    pipeline.ggml.charsmap = *blob;
+    facts.charsmap = *blob;
+    sentencepiece();
     return make_precompiled(CharsMap(*blob, at));
   }
   unknown_type(type, where);
@@ -254,9 +266,11 @@ std::vector<const Json*> flatten(const Json& json, const char* key, const std::s
   return out;
 }
 
-void read_normalizer(const Json& json, const std::string& where, Pipeline& pipeline) {
+StepNames read_normalizer(const Json& json, const std::string& where, Pipeline& pipeline) {
+  StepNames steps;
   for (const Json* step : flatten(json, "normalizers", where))
-    if (auto made = make_normalizer(*step, where, pipeline)) pipeline.normalizers.push_back(std::move(made));
+    if (auto made = make_normalizer(*step, where, pipeline, steps)) pipeline.normalizers.push_back(std::move(made));
+  return steps;
 }
 
 PreTokenizerFacts read_pre_tokenizer(const Json& json, const std::string& where, bool model_takes_bytes, Pipeline& pipeline) {
@@ -270,8 +284,23 @@ PreTokenizerFacts read_pre_tokenizer(const Json& json, const std::string& where,
     facts.byte_level_last = facts.byte_level_last || as_bytes;
     pipeline.pre_tokenizers.push_back(make_pre_tokenizer(*step, where, as_bytes, facts));
     if (type == "BertPreTokenizer") pipeline.pre_tokenizers.push_back(make_split(is_punctuation, SplitBehavior::isolated));
+    facts.steps.push_back(type);
     if (type == "WhitespaceSplit") pipeline.ggml.remove_extra_whitespaces = true;
-    if (type == "Metaspace") pipeline.ggml.add_space_prefix = json_find_string(*step, "prepend_scheme", where).value_or("always") != "never";
+    if (type == "Metaspace") {
+      const std::string scheme =
+          json_find_string(*step, "prepend_scheme", where).value_or(flag(*step, "add_prefix_space", true, where) ? "always" : "never");
+      if (scheme != "never") pipeline.ggml.add_space_prefix = true, pipeline.ggml.space_prefix = scheme;
+      const bool splits = flag(*step, "split", true, where);
+      facts.steps.back() = json_string(*step, "replacement", where) == kMetaspace ? splits ? "Metaspace, split" : kSentencePiece : type;
+    }
+    // Gemma's: there is no space left to split at.
+    if (type == "Split" && step->contains("pattern") && (*step)["pattern"] == Json{{"String", " "}}) facts.steps.back() = "Split at spaces";
+  }
+  // Without extra spaces there is none yet where one is put.
+  if (pipeline.ggml.remove_extra_whitespaces && pipeline.ggml.space_prefix == "always") pipeline.ggml.space_prefix.clear();
+  if (steps.size() == 1 && facts.byte_level_last) {
+    pipeline.ggml.add_space_prefix = flag(*steps[0], "add_prefix_space", true, where);
+    facts.plain_splits = true;
   }
   return facts;
 }

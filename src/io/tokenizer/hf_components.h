@@ -10,9 +10,14 @@
 
 namespace motley::tok {
 
-void read_normalizer(const Json& json, const std::string& where, Pipeline& pipeline);
+// The steps by type, except that every step of those by which tokenizer.json says what SentencePiece does is "SentencePiece". What GGUF has
+// fields for goes into pipeline.ggml.
+using StepNames = std::vector<std::string>;
+
+StepNames read_normalizer(const Json& json, const std::string& where, Pipeline& pipeline);
 
 struct PreTokenizerFacts {
+  StepNames steps;
   bool byte_level_last = false;     // its rewriting is left out: the model is to take bytes
   std::vector<std::string> splits;  // the expressions, when all steps are splits that isolate matches or byte level
   bool plain_splits = true;

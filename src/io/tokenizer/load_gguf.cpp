@@ -18,7 +18,7 @@ std::unique_ptr<Pipeline> read_gguf(const GgufFile& file) {
   v.scores = file.find_floats(key("scores")).value_or(std::vector<float>{});
   for (int64_t type : file.find_ints(key("token_type")).value_or(std::vector<int64_t>{}))
     v.types.push_back(static_cast<int32_t>(type < 0 || type > 255 ? 255 : type));
-  v.merges = copy(file.find_strings(key("merges")).value_or(std::vector<std::string_view>{}));
+  v.merges = copy(file.find_strings(v.model == "gpt2" ? key("merges") : "motley.tokenizer.merges").value_or(std::vector<std::string_view>{}));
   auto id = [&](const char* name) {
     auto value = file.find_int(key(name));
     return value && *value >= 0 && *value < INT32_MAX ? static_cast<int32_t>(*value) : -1;
@@ -33,6 +33,13 @@ std::unique_ptr<Pipeline> read_gguf(const GgufFile& file) {
   v.remove_extra_whitespaces = file.find_bool(key("remove_extra_whitespaces"));
   if (const GgufEntry* map = file.find(key("precompiled_charsmap")))
     if (map->element == GgufType::u8 || map->element == GgufType::i8) v.charsmap = file.value_bytes(*map);
+  v.lowercase = file.find_bool(key("normalizer.lowercase"));
+  v.ignore_merges = file.find_bool("motley.tokenizer.ignore_merges");
+  v.nfc = file.find_bool("motley.tokenizer.nfc");
+  v.space_prefix = file.find_string("motley.tokenizer.space_prefix").value_or("");
+  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word)})
+    for (int64_t i : file.find_ints(std::string("motley.tokenizer.") + name).value_or(std::vector<int64_t>{}))
+      if (i >= 0 && i < INT32_MAX) ids->push_back(static_cast<int32_t>(i));
   v.family = std::string(file.find_string("general.architecture").value_or("")) + " " + lower_ascii(file.find_string("general.name").value_or(""));
   if (auto text = file.find_string("tokenizer.chat_template")) v.chat_templates.emplace_back("default", *text);
   for (const GgufEntry& entry : file.entries()) {

@@ -1,4 +1,7 @@
 // tokenizer.json: the file of the `tokenizers` package, which describes every step of a tokenizer.
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -57,10 +60,37 @@ void make_bpe(const Json& model, const HfJson& file, const std::string& where, P
   options.continuing_prefix = json_find_string(model, "continuing_subword_prefix", where).value_or("");
   options.unk_id = pipeline.special.unk;
   auto merges = merges_from_list(pipeline.vocabulary, file.merges, options.continuing_prefix, where + ".merges");
-  pipeline.ggml.model = options.raw_bytes ? "gpt2" : options.byte_fallback ? "llama" : "";
   auto bpe = std::make_unique<BpeModel>(pipeline.vocabulary, std::move(merges), std::move(options));
   pipeline.bpe = bpe.get();
   pipeline.model = std::move(bpe);
+}
+
+bool is_sentencepiece(const StepNames& normalizer, const StepNames& pre_tokenizer) {
+  auto has = [](const StepNames& steps) { return std::ranges::find(steps, "SentencePiece") != steps.end(); };
+  return has(normalizer) || has(pre_tokenizer);
+}
+
+// What GGUF files have no fields for. The expressions of byte-level BPE are looked at elsewhere, since they can have a name.
+std::string obstacle(const Pipeline& pipeline, const StepNames& normalizer, const StepNames& pre_tokenizer) {
+  auto other = [](const StepNames& steps, std::initializer_list<std::string_view> known) -> std::string {
+    for (const std::string& step : steps)
+      if (std::ranges::find(known, step) == known.end()) return step;
+    return {};
+  };
+  const std::string& model = pipeline.ggml.model;
+  std::string before, cut;
+  if (model == "gpt2") before = other(normalizer, {"NFC"});
+  // Spaces go from the ends of a text where they go from between words.
+  if (model == "llama" || model == "t5") before = other(normalizer, {"SentencePiece", pipeline.ggml.remove_extra_whitespaces ? "Strip" : ""});
+  if (model == "bert") before = other(normalizer, {"BertNormalizer"});
+  if (model == "llama")
+    cut = other(pre_tokenizer, {"SentencePiece", "Split at spaces", metaspace_only_leads(pipeline.vocabulary) ? "Metaspace, split" : ""});
+  if (model == "t5") cut = other(pre_tokenizer, {"SentencePiece", "WhitespaceSplit", "Metaspace, split"});
+  if (model == "bert") cut = other(pre_tokenizer, {"BertPreTokenizer"});
+  if (model == "llama" && pipeline.bpe->ignores_merges()) return "words that are tokens are taken whole (ignore_merges)";
+  if (!pipeline.ggml.obstacle.empty()) return pipeline.ggml.obstacle;
+  if (!before.empty()) return fmt::format("the normalizer {}", printable(before, 40));
+  return cut.empty() ? "" : fmt::format("the pre_tokenizer {}", printable(cut, 40));
 }
 
 }  // namespace
@@ -99,7 +129,7 @@ std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::
     if (int32_t id = vocabulary.find(fmt::format("<0x{:02X}>", b)); id >= 0) vocabulary.set_type(id, TokenType::byte);
   pipeline->vocabulary = Vocabulary(vocabulary.take());
 
-  read_normalizer(field(root, "normalizer"), name + ": normalizer", *pipeline);
+  const StepNames normalizer = read_normalizer(field(root, "normalizer"), name + ": normalizer", *pipeline);
   // In the byte alphabet one byte is one character, except where such a character is itself spelled in bytes.
   const bool model_takes_bytes = type == "BPE" && !byte_fallback;
   auto pre = read_pre_tokenizer(field(root, "pre_tokenizer"), name + ": pre_tokenizer", model_takes_bytes, *pipeline);
@@ -111,6 +141,8 @@ std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::
     options.raw_bytes = pre.byte_level_last;
     options.byte_fallback = byte_fallback;
     make_bpe(model, file, where, *pipeline, std::move(options));
+    const bool llama = byte_fallback || (is_sentencepiece(normalizer, pre.steps) && json_find_bool(model, "fuse_unk", where).value_or(false));
+    pipeline->ggml.model = pre.byte_level_last ? "gpt2" : llama ? "llama" : "";
     bool ignore_merges = json_find_bool(model, "ignore_merges", where).value_or(false);
     if (pre.byte_level_last && pre.plain_splits) pipeline->ggml.pre = name_of_patterns(pre.splits, ignore_merges).value_or("");
   } else if (type == "Unigram") {
@@ -120,15 +152,19 @@ std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::
     int64_t longest = json_find_int(model, "max_input_chars_per_word", where).value_or(100);
     if (longest < 1 || longest > 1 << 20)
       fail(ErrorKind::file, "tokenizer", "{}: max_input_chars_per_word is {}, expected 1 to {}", where, longest, 1 << 20);
-    pipeline->model = std::make_unique<WordPieceModel>(
-        pipeline->vocabulary, WordPieceOptions{pipeline->special.unk, json_find_string(model, "continuing_subword_prefix", where).value_or("##"),
-                                               static_cast<size_t>(longest)});
+    WordPieceOptions options{pipeline->special.unk, json_find_string(model, "continuing_subword_prefix", where).value_or("##"),
+                             static_cast<size_t>(longest)};
     pipeline->ggml.model = "bert";
+    if (longest != 100) pipeline->ggml.obstacle = fmt::format("words of more than {} characters are unknown", longest);
+    if (options.continuing_prefix != "##")
+      pipeline->ggml.obstacle = fmt::format("inner parts of words begin with '{}'", printable(options.continuing_prefix));
+    pipeline->model = std::make_unique<WordPieceModel>(pipeline->vocabulary, std::move(options));
   } else if (type == "WordLevel") {
     pipeline->model = std::make_unique<WordLevelModel>(pipeline->vocabulary, pipeline->special.unk);
   } else {
     fail(ErrorKind::file, "tokenizer", "{}: type '{}' is not known to this program", where, printable(type));
   }
+  pipeline->ggml.obstacle = obstacle(*pipeline, normalizer, pre.steps);
   apply_companions(companions, *pipeline);
   pipeline->finish(std::move(added));
   return pipeline;

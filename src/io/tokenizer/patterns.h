@@ -26,6 +26,9 @@ const PrePattern* find_pre_pattern(std::string_view name);
 // The name for these expressions (in any of the spellings known for them), if they have one.
 std::optional<std::string_view> name_of_patterns(const std::vector<std::string>& splits, bool ignore_merges);
 
+// By these tokenizer.json says that SentencePiece leaves no white space around a text.
+inline constexpr std::string_view kLeadingSpaces = "\\A +", kTrailingMetaspaces = "\xE2\x96\x81+\\z";
+
 // One match per run of characters of one script; the script's name is the mark.
 std::string unicode_script_runs();
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,12 +28,16 @@ namespace motley::tok {
 
 class BpeModel;
 
-// What a GGUF file has to say about this tokenizer, as far as it is not in the other parts.
+// What a GGUF file has to say about this tokenizer, as far as it is not in the other parts (ggml_vocabulary.h says what each means).
 struct GgmlFacts {
   std::string model;  // "gpt2", "llama", "t5", "bert"; empty where GGUF has no word for it
   std::string pre;    // of "gpt2": the name of the splitting patterns; empty where they have none
   bool add_space_prefix = false, remove_extra_whitespaces = false;
   std::string charsmap;
+  std::string space_prefix;
+  bool nfc = false;
+  std::optional<bool> lowercase;
+  std::string obstacle;  // what this tokenizer does that no GGUF file can say; empty: nothing
 };
 
 struct Pipeline {

@@ -20,7 +20,7 @@ std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts) {
   const Vocabulary& vocabulary = pipeline->vocabulary;
 
   SentencePieceNormalizerOptions normalizer;
-  normalizer.add_dummy_prefix = parts.add_dummy_prefix;
+  normalizer.add_dummy_prefix = parts.add_dummy_prefix && parts.space_prefix.empty();
   normalizer.remove_extra_whitespaces = parts.remove_extra_whitespaces;
   normalizer.escape_whitespaces = parts.escape_whitespaces;
   normalizer.whitespace_as_suffix = parts.whitespace_as_suffix;
@@ -43,7 +43,17 @@ std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts) {
     if (user_defined) normalizer.user_defined.push_back(token.content);
     added.push_back(std::move(token));
   }
-  pipeline->ggml = GgmlFacts{parts.unigram ? "t5" : "llama", "default", parts.add_dummy_prefix, parts.remove_extra_whitespaces, parts.charsmap};
+  GgmlFacts& facts = pipeline->ggml;
+  facts.model = parts.unigram ? "t5" : "llama";
+  facts.pre = "default";
+  facts.add_space_prefix = parts.add_dummy_prefix;
+  facts.remove_extra_whitespaces = parts.remove_extra_whitespaces;
+  facts.charsmap = parts.charsmap;
+  facts.space_prefix = parts.space_prefix;
+  if (parts.whitespace_as_suffix) facts.obstacle = "spaces are put behind words";
+  if (!parts.escape_whitespaces) facts.obstacle = "spaces stay as they are instead of becoming U+2581";
+  if (parts.add_dummy_prefix && !parts.space_prefix.empty())
+    pipeline->pre_tokenizers.push_back(make_metaspace("\xE2\x96\x81", parts.space_prefix == "always", parts.space_prefix == "first", false));
 
   if (parts.unigram) {
     pipeline->model = std::make_unique<UnigramModel>(vocabulary, UnigramOptions{parts.special.unk, parts.byte_fallback});
@@ -52,7 +62,8 @@ std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts) {
     options.byte_fallback = parts.byte_fallback;
     options.fuse_unk = true;
     options.unk_id = parts.special.unk;
-    auto bpe = std::make_unique<BpeModel>(vocabulary, merges_from_scores(vocabulary), std::move(options));
+    auto merges = parts.merges.empty() ? merges_from_scores(vocabulary) : merges_from_list(vocabulary, parts.merges, "", parts.name, true);
+    auto bpe = std::make_unique<BpeModel>(vocabulary, std::move(merges), std::move(options));
     pipeline->bpe = bpe.get();
     pipeline->model = std::move(bpe);
   }

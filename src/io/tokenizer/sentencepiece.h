@@ -7,6 +7,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/tokenizer/pipeline.h"
@@ -21,7 +22,9 @@ struct SentencePieceParts {
   bool unigram = false, byte_fallback = false;
   bool add_dummy_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true, whitespace_as_suffix = false;
   bool add_bos = false, add_eos = false;
-  std::string charsmap;  // empty for none
+  std::vector<std::pair<std::string, std::string>> merges;  // of BPE, in order; empty: those that the scores say
+  std::string charsmap;                                     // empty for none
+  std::string space_prefix;                                 // of the dummy prefix, as in GgmlVocabulary
 };
 
 std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts);

@@ -47,6 +47,11 @@ int32_t Vocabulary::find(std::string_view s) const {
   return index_.find(s, hash_bytes(s), [&](int32_t id) -> std::string_view { return text(id); });
 }
 
+bool metaspace_only_leads(const Vocabulary& vocabulary) {
+  return std::ranges::all_of(vocabulary.tokens(),
+                             [](const Token& t) { return t.type != TokenType::normal || t.text.find("\xE2\x96\x81", 1) == t.text.npos; });
+}
+
 void VocabularyBuilder::set(int64_t id, Token token) {
   constexpr int64_t kMaxTokens = int64_t{1} << 24;
   if (id < 0 || id >= kMaxTokens)

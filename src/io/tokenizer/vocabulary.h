@@ -68,6 +68,9 @@ class Vocabulary {
   StringIndex index_;
 };
 
+// No token that text is cut into has U+2581 behind its first character: then text may be cut before every U+2581.
+bool metaspace_only_leads(const Vocabulary& vocabulary);
+
 // Puts tokens that come as (id, token) in any order in their places; ids nobody names become empty, unused tokens. A file whose ids
 // lie so far apart that the table would be mostly holes is refused, since its size would have nothing to do with the file's.
 class VocabularyBuilder {

@@ -28,7 +28,7 @@ int64_t fit_vocabulary(GgmlVocabulary& v, int64_t rows) {
   auto beyond = [&](int32_t id) { return id >= rows; };
   for (int32_t* id : {&v.special.bos, &v.special.eos, &v.special.unk, &v.special.pad, &v.special.sep, &v.special.cls, &v.special.mask})
     if (beyond(*id)) *id = -1;
-  std::erase_if(v.end_of_turn, beyond);
+  for (std::vector<int32_t>* ids : {&v.end_of_turn, &v.lstrip, &v.rstrip, &v.single_word}) std::erase_if(*ids, beyond);
   return static_cast<int64_t>(before - size);
 }
 
@@ -39,7 +39,7 @@ void write_vocabulary(const GgmlVocabulary& v, GgufWriter& out) {
   out.set_strings(key("tokens"), views(v.tokens));
   if (!v.scores.empty()) out.set_f32s(key("scores"), v.scores);
   out.set_i32s(key("token_type"), v.types);
-  if (!v.merges.empty()) out.set_strings(key("merges"), views(v.merges));
+  if (!v.merges.empty()) out.set_strings(v.model == "gpt2" ? key("merges") : "motley.tokenizer.merges", views(v.merges));
   auto id = [&](const char* name, int32_t value) {
     if (value >= 0) out.set_u32(key(name), static_cast<uint32_t>(value));
   };
@@ -59,6 +59,12 @@ void write_vocabulary(const GgmlVocabulary& v, GgufWriter& out) {
   flag("add_eos_token", v.add_eos);
   flag("add_space_prefix", v.add_space_prefix);
   flag("remove_extra_whitespaces", v.remove_extra_whitespaces);
+  flag("normalizer.lowercase", v.lowercase);
+  if (v.ignore_merges) out.set_bool("motley.tokenizer.ignore_merges", *v.ignore_merges);
+  if (v.nfc) out.set_bool("motley.tokenizer.nfc", *v.nfc);
+  if (!v.space_prefix.empty()) out.set_string("motley.tokenizer.space_prefix", v.space_prefix);
+  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word)})
+    if (!ids->empty()) out.set_i32s(std::string("motley.tokenizer.") + name, *ids);
   if (!v.charsmap.empty()) out.set_bytes(key("precompiled_charsmap"), v.charsmap);
   std::vector<std::string_view> names;
   for (const auto& [name, text] : v.chat_templates) {

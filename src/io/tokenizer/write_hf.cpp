@@ -1,7 +1,10 @@
 // tokenizer.json as the `tokenizers` package reads it, and tokenizer_config.json.
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "io/tokenizer/base64.h"
@@ -25,36 +28,47 @@ OrderedJson sequence(const char* member, std::vector<OrderedJson> steps) {
   return {{"type", "Sequence"}, {member, steps}};
 }
 
-OrderedJson replace(OrderedJson pattern, const char* content) { return {{"type", "Replace"}, {"pattern", std::move(pattern)}, {"content", content}}; }
-
-// Rows that only fill up an embedding are no words.
-bool is_padding(const Vocabulary& vocabulary, int32_t id) {
-  const std::string& text = vocabulary.text(id);
-  return text.empty() || (vocabulary.type(id) == TokenType::unused && text == fmt::format("[PAD{}]", id));
+OrderedJson replace(OrderedJson pattern, std::string_view content) {
+  return {{"type", "Replace"}, {"pattern", std::move(pattern)}, {"content", content}};
 }
 
-OrderedJson added_tokens(const Pipeline& p) {
+// Entries of a vocabulary come in their hundreds of thousands, and each is new: no search through those before.
+void append(OrderedJson& object, const std::string& key, OrderedJson value) {
+  static_cast<std::vector<std::pair<const std::string, OrderedJson>>&>(object.get_ref<OrderedJson::object_t&>()).emplace_back(key, std::move(value));
+}
+
+TokenType type_of(const GgmlVocabulary& v, size_t id) { return static_cast<TokenType>(v.types[id]); }
+
+// Rows that only fill up an embedding are no words.
+bool is_padding(const GgmlVocabulary& v, size_t id) { return type_of(v, id) == TokenType::unused && v.tokens[id] == fmt::format("[PAD{}]", id); }
+
+bool has_bytes(const GgmlVocabulary& v) { return std::ranges::find(v.types, static_cast<int32_t>(TokenType::byte)) != v.types.end(); }
+
+OrderedJson added_tokens(const Pipeline& p, const GgmlVocabulary& v) {
   std::vector<AddedToken> tokens = p.added.tokens();
   std::ranges::sort(tokens, {}, &AddedToken::id);
   OrderedJson out = OrderedJson::array();
-  for (const AddedToken& t : tokens)
+  for (const AddedToken& t : tokens) {
+    const auto id = static_cast<size_t>(t.id);
+    if (!t.special && type_of(v, id) != TokenType::user_defined) continue;  // a word like others there
     out.push_back({{"id", t.id},
-                   {"content", t.content},
+                   {"content", v.tokens[id]},
                    {"single_word", t.single_word},
                    {"lstrip", t.lstrip},
                    {"rstrip", t.rstrip},
-                   {"normalized", t.normalized},
+                   {"normalized", false},
                    {"special", t.special}});
+  }
   return out;
 }
 
 // What stands around a text, once for one text and once for a pair.
-OrderedJson template_processing(const Pipeline& p, const GgmlVocabulary& v) {
+OrderedJson template_processing(const GgmlVocabulary& v) {
   const bool bos = v.add_bos.value_or(false) && v.special.bos >= 0, eos = v.add_eos.value_or(false) && v.special.eos >= 0;
   if (!bos && !eos) return nullptr;
   OrderedJson single = OrderedJson::array(), pair = OrderedJson::array(), tokens = OrderedJson::object();
   auto special = [&](int32_t id, int type) {
-    const std::string& text = p.vocabulary.text(id);
+    const std::string& text = v.tokens[static_cast<size_t>(id)];
     tokens[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
     return OrderedJson{{"SpecialToken", {{"id", text}, {"type_id", type}}}};
   };
@@ -69,86 +83,108 @@ OrderedJson template_processing(const Pipeline& p, const GgmlVocabulary& v) {
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}};
 }
 
-OrderedJson bpe_model(const Pipeline& p, bool sentencepiece) {
-  OrderedJson vocab = OrderedJson::object(), merges = OrderedJson::array();
-  for (int32_t id = 0; id < p.vocabulary.size(); ++id)
-    if (!is_padding(p.vocabulary, id) && p.vocabulary.find(p.vocabulary.text(id)) == id) vocab[p.vocabulary.text(id)] = id;
-  for (const Merge& m : p.bpe->merges()) merges.push_back({p.vocabulary.text(m.left), p.vocabulary.text(m.right)});
-  const PrePattern* pre = sentencepiece ? nullptr : find_pre_pattern(p.ggml.pre);
+// The merges without those whose result no one may see: an unused word that is no part of another one either.
+OrderedJson merges(const Pipeline& p, const GgmlVocabulary& v) {
+  auto all = p.bpe->merges();
+  std::unordered_set<int32_t> parts;
+  for (const Merge& m : all) parts.insert({m.left, m.right});
+  OrderedJson out = OrderedJson::array();
+  auto text = [&](int32_t id) -> const std::string& { return v.tokens[static_cast<size_t>(id)]; };
+  for (const Merge& m : all)
+    if (type_of(v, static_cast<size_t>(m.result)) != TokenType::unused || parts.contains(m.result)) out.push_back({text(m.left), text(m.right)});
+  return out;
+}
+
+OrderedJson bpe_model(const Pipeline& p, const GgmlVocabulary& v, bool sentencepiece) {
+  OrderedJson vocab = OrderedJson::object();
+  std::unordered_set<std::string_view> seen;
+  for (size_t id = 0; id < v.tokens.size(); ++id)
+    if (!is_padding(v, id) && seen.insert(v.tokens[id]).second) append(vocab, v.tokens[id], id);
+  const int32_t unk = sentencepiece ? v.special.unk : -1;
   return {{"type", "BPE"},
           {"dropout", nullptr},
-          {"unk_token", sentencepiece && p.special.unk >= 0 ? OrderedJson(p.vocabulary.text(p.special.unk)) : OrderedJson(nullptr)},
+          {"unk_token", unk >= 0 ? OrderedJson(v.tokens[static_cast<size_t>(unk)]) : OrderedJson(nullptr)},
           {"continuing_subword_prefix", nullptr},
           {"end_of_word_suffix", nullptr},
           {"fuse_unk", sentencepiece},
-          {"byte_fallback", sentencepiece},
-          {"ignore_merges", pre != nullptr && pre->ignore_merges},
+          {"byte_fallback", sentencepiece && has_bytes(v)},
+          {"ignore_merges", p.bpe->ignores_merges()},
           {"vocab", std::move(vocab)},
-          {"merges", std::move(merges)}};
+          {"merges", merges(p, v)}};
 }
 
 void byte_level(const Pipeline& p, const GgmlVocabulary& v, OrderedJson& root) {
   const PrePattern* pre = find_pre_pattern(v.pre);
-  const bool prefix = v.add_space_prefix.value_or(false);
-  // Qwen's tokenizers compose characters, which GGUF has no field for.
-  root["normalizer"] = v.pre == "qwen2" ? OrderedJson{{"type", "NFC"}} : OrderedJson(nullptr);
-  std::vector<OrderedJson> steps;
-  const bool gpt2 = pre->splits.size() == 1 && pre->splits[0] == kGpt2Pattern;
+  const bool gpt2 = pre->splits.size() == 1 && pre->splits[0] == kGpt2Pattern, prefix = v.add_space_prefix.value_or(false);
+  std::vector<OrderedJson> normalizer, steps;
+  if (p.ggml.nfc) normalizer.push_back({{"type", "NFC"}});
+  // ByteLevel would put the space before each piece.
+  if (prefix && !gpt2) normalizer.push_back(replace({{"Regex", "\\A(?=[^ ])"}}, " "));
   if (!gpt2)
     for (std::string_view split : pre->splits)
       steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", split}}}, {"behavior", "Isolated"}, {"invert", false}});
-  steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", prefix}, {"trim_offsets", true}, {"use_regex", gpt2}});
-  root["pre_tokenizer"] = sequence("pretokenizers", std::move(steps));
-  root["post_processor"] = template_processing(p, v);
-  root["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
-  root["model"] = bpe_model(p, false);
-}
-
-void sentencepiece_bpe(const Pipeline& p, const GgmlVocabulary& v, OrderedJson& root) {
-  const bool prefix = v.add_space_prefix.value_or(true);
-  std::vector<OrderedJson> normalizer, decoder;
-  if (prefix) normalizer.push_back({{"type", "Prepend"}, {"prepend", kMetaspace}});
-  normalizer.push_back(replace({{"String", " "}}, kMetaspace));
+  steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", prefix && gpt2}, {"trim_offsets", true}, {"use_regex", gpt2}});
   root["normalizer"] = sequence("normalizers", std::move(normalizer));
-  root["pre_tokenizer"] = nullptr;
-  root["post_processor"] = template_processing(p, v);
-  decoder.push_back(replace({{"String", kMetaspace}}, " "));
-  decoder.push_back({{"type", "ByteFallback"}});
-  decoder.push_back({{"type", "Fuse"}});
-  if (prefix) decoder.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
-  root["decoder"] = sequence("decoders", std::move(decoder));
-  root["model"] = bpe_model(p, true);
+  root["pre_tokenizer"] = sequence("pretokenizers", std::move(steps));
+  root["post_processor"] = template_processing(v);
+  root["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
+  root["model"] = bpe_model(p, v, false);
 }
 
-void unigram(const Pipeline& p, const GgmlVocabulary& v, OrderedJson& root) {
-  const char* scheme = v.add_space_prefix.value_or(true) ? "always" : "never";
-  std::vector<OrderedJson> normalizer;
+OrderedJson unigram_model(const Pipeline& p, const GgmlVocabulary& v) {
+  // Here every word can be found in a text, so those that are none get the score of the least likely word: the worst that does not make
+  // the unknown token worse.
+  double lowest = 0;
+  for (size_t id = 0; id < v.tokens.size(); ++id)
+    if (type_of(v, id) == TokenType::normal) lowest = std::min(lowest, p.vocabulary.score(static_cast<int32_t>(id)));
+  size_t size = v.tokens.size();
+  while (size > 0 && is_padding(v, size - 1)) --size;
+  OrderedJson vocab = OrderedJson::array();
+  for (size_t id = 0; id < size; ++id) {
+    const TokenType type = type_of(v, id);
+    const bool word = type == TokenType::normal || type == TokenType::unknown;
+    vocab.push_back({v.tokens[id], word ? p.vocabulary.score(static_cast<int32_t>(id)) : type == TokenType::unused ? lowest : 0.0});
+  }
+  return {{"type", "Unigram"},
+          {"unk_id", v.special.unk >= 0 ? OrderedJson(v.special.unk) : OrderedJson(nullptr)},
+          {"vocab", std::move(vocab)},
+          {"byte_fallback", has_bytes(v)}};
+}
+
+// Both kinds of SentencePiece vocabulary: its normaliser and decoder step by step.
+void sentencepiece(const Pipeline& p, const GgmlVocabulary& v, OrderedJson& root) {
+  const bool prefix = *v.add_space_prefix, remove_extra = *v.remove_extra_whitespaces;
+  const bool metaspace = v.space_prefix == "first" || v.space_prefix == "always";
+  std::vector<OrderedJson> normalizer, decoder;
   if (!v.charsmap.empty()) normalizer.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", encode_base64(v.charsmap)}});
-  if (v.remove_extra_whitespaces.value_or(false)) {
-    normalizer.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
+  if (remove_extra) {
+    normalizer.push_back(replace({{"Regex", kLeadingSpaces}}, ""));
     normalizer.push_back(replace({{"Regex", " {2,}"}}, " "));
   }
-  OrderedJson metaspace = {{"type", "Metaspace"}, {"replacement", kMetaspace}, {"prepend_scheme", scheme}, {"split", true}};
+  if (prefix && !metaspace) normalizer.push_back({{"type", "Prepend"}, {"prepend", kMetaspace}});
+  normalizer.push_back(replace({{"String", " "}}, kMetaspace));
+  if (remove_extra) normalizer.push_back(replace({{"Regex", kTrailingMetaspaces}}, ""));
   root["normalizer"] = sequence("normalizers", std::move(normalizer));
-  root["pre_tokenizer"] = metaspace;
-  root["post_processor"] = template_processing(p, v);
-  root["decoder"] = metaspace;
-  OrderedJson vocab = OrderedJson::array();
-  bool bytes = false;
-  for (const Token& token : p.vocabulary.tokens()) {
-    vocab.push_back({token.text, token.score});
-    bytes = bytes || token.type == TokenType::byte;
-  }
-  root["model"] = {{"type", "Unigram"},
-                   {"unk_id", p.special.unk >= 0 ? OrderedJson(p.special.unk) : OrderedJson(nullptr)},
-                   {"vocab", std::move(vocab)},
-                   {"byte_fallback", bytes}};
+  // A long text is cut into words where that changes nothing.
+  const bool split = !p.bpe && metaspace_only_leads(p.vocabulary);
+  root["pre_tokenizer"] = nullptr;
+  if (split || metaspace)
+    root["pre_tokenizer"] = {
+        {"type", "Metaspace"}, {"replacement", kMetaspace}, {"prepend_scheme", metaspace ? v.space_prefix : "never"}, {"split", split}};
+  root["post_processor"] = template_processing(v);
+  decoder.push_back(replace({{"String", kMetaspace}}, " "));
+  if (has_bytes(v)) decoder.push_back({{"type", "ByteFallback"}});
+  decoder.push_back({{"type", "Fuse"}});
+  constexpr int kAll = 1000;
+  if (prefix || remove_extra) decoder.push_back({{"type", "Strip"}, {"content", " "}, {"start", remove_extra ? kAll : 1}, {"stop", 0}});
+  root["decoder"] = sequence("decoders", std::move(decoder));
+  root["model"] = p.bpe ? bpe_model(p, v, true) : unigram_model(p, v);
 }
 
-OrderedJson tokenizer_config(const Pipeline& p, const GgmlVocabulary& v) {
+OrderedJson tokenizer_config(const GgmlVocabulary& v) {
   OrderedJson config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   auto role = [&](const char* key, int32_t id) {
-    if (id >= 0) config[key] = p.vocabulary.text(id);
+    if (id >= 0) config[key] = v.tokens[static_cast<size_t>(id)];
   };
   role("bos_token", v.special.bos);
   role("eos_token", v.special.eos);
@@ -172,18 +208,19 @@ OrderedJson tokenizer_config(const Pipeline& p, const GgmlVocabulary& v) {
 TokenizerFiles hf_tokenizer_files(const Tokenizer& tokenizer) {
   const Pipeline& p = tokenizer.pipeline();
   const GgmlVocabulary v = ggml_vocabulary(tokenizer);
-  OrderedJson root = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", added_tokens(p)}};
+  OrderedJson root = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", added_tokens(p, v)}};
   if (v.model == "gpt2") {
     byte_level(p, v, root);
-  } else if (v.model == "llama" && p.bpe) {
-    sentencepiece_bpe(p, v, root);
-  } else if (v.model == "t5") {
-    unigram(p, v, root);
+  } else if (v.model == "llama" || v.model == "t5") {
+    sentencepiece(p, v, root);
   } else {
     fail(ErrorKind::usage, "tokenizer", "a tokenizer of kind '{}' cannot be written as tokenizer.json; byte-level BPE and SentencePiece can",
          v.model);
   }
-  return {dump(root), dump(tokenizer_config(p, v))};
+  TokenizerFiles files{dump(root), dump(tokenizer_config(v)), {}};
+  if (v.space_prefix == "sentencepiece")
+    files.warnings.emplace_back("tokenizer.json cannot say that no space is put after user-defined tokens: text after one gets it");
+  return files;
 }
 
 }  // namespace motley

@@ -9,6 +9,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "io/tokenizer/ggml_vocabulary.h"
 
@@ -24,6 +25,7 @@ void write_vocabulary(const GgmlVocabulary& vocabulary, GgufWriter& writer);
 
 struct TokenizerFiles {
   std::string tokenizer_json, tokenizer_config_json;
+  std::vector<std::string> warnings;  // what they say a little differently, a sentence each
 };
 
 // For byte-level BPE and SentencePiece vocabularies. Error(usage) for others, which no supported model has without its own tokenizer.json.
