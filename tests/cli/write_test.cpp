@@ -125,10 +125,12 @@ TEST_P(Convert, ThereAndBackAgain) {
   const auto before = SafetensorsFile::open(model + "/model.safetensors"), after = SafetensorsFile::open(back + "/model.safetensors");
   size_t compared = 0;
   for (const auto& t : after.tensors()) {
+    // GPT-2 was first published without the prefix that its class gives the names today.
     const auto* old = before.find_tensor(t.name);
+    if (!old && t.name.starts_with("transformer.")) old = before.find_tensor(t.name.substr(12));
     ASSERT_TRUE(old) << t.name;
     ASSERT_EQ(old->shape, t.shape) << t.name;
-    Tensor a = before.load(t.name), b = after.load(t.name);
+    Tensor a = before.load(old->name), b = after.load(t.name);
     ASSERT_EQ(a.size_bytes(), b.size_bytes()) << t.name;
     EXPECT_EQ(std::memcmp(a.bytes(), b.bytes(), a.size_bytes()), 0) << t.name;
     ++compared;
