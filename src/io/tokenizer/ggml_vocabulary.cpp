@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -239,11 +240,20 @@ void describe_sentencepiece(const Pipeline& p, GgmlVocabulary& v) {
 
 void describe_surroundings(const Pipeline& p, GgmlVocabulary& v) {
   if (v.model == "bert") return;  // [CLS] and [SEP], always
-  const std::vector<int32_t> around = p.post.apply({});
-  v.add_bos = !around.empty() && around.front() == p.special.bos;
-  v.add_eos = !around.empty() && around.back() == p.special.eos && !(around.size() == 1 && *v.add_bos);
-  if (around.size() != static_cast<size_t>(*v.add_bos) + static_cast<size_t>(*v.add_eos))
-    v.warnings.emplace_back("GGUF can say that BOS and EOS stand around a text, but not the other tokens that this tokenizer puts there");
+  constexpr int32_t kText = -1;
+  const std::vector<int32_t> around = p.post.apply({kText});
+  const auto text = std::ranges::find(around, kText);
+  // A tokenizer.json alone gives no roles; what it puts before every text is BOS, and behind it EOS.
+  auto one = [](std::span<const int32_t> ids, int32_t& role) {
+    if (ids.size() == 1 && role < 0) role = ids[0];
+    return ids.size() == 1 && ids[0] == role;
+  };
+  v.add_bos = one({around.begin(), text}, v.special.bos);
+  v.add_eos = text != around.end() && one({text + 1, around.end()}, v.special.eos);
+  if (around.size() == 1 + static_cast<size_t>(*v.add_bos) + static_cast<size_t>(*v.add_eos)) return;
+  v.before.assign(around.begin(), text);
+  if (text != around.end()) v.after.assign(text + 1, around.end());
+  v.warnings.emplace_back("other programs know only of BOS and EOS around a text, not of the other tokens that this tokenizer puts there");
 }
 
 }  // namespace
@@ -262,6 +272,14 @@ std::unique_ptr<tok::Pipeline> make_ggml_pipeline(GgmlVocabulary v, const std::s
     pipeline = from_bert(v, name);
   } else {
     fail(ErrorKind::file, "tokenizer", "{}: tokenizer.ggml.model is '{}', expected gpt2, llama, bert or t5", name, printable(v.model));
+  }
+  if (!v.before.empty() || !v.after.empty()) {
+    Template around{v.before};
+    around.items.push_back(Template::kText);
+    around.items.insert(around.items.end(), v.after.begin(), v.after.end());
+    std::erase_if(around.items, [&](int32_t id) { return id != Template::kText && !pipeline->vocabulary.contains(id); });
+    pipeline->post = {};
+    pipeline->post.add(std::move(around));
   }
   for (int32_t id : v.end_of_turn) pipeline->add_end_of_generation(id);
   pipeline->chat_templates = std::move(v.chat_templates);

@@ -35,6 +35,7 @@ struct GgmlVocabulary {
   // looked for behind that space, in the normalised text, and nothing is put after them.
   std::string space_prefix;
   std::vector<int32_t> lstrip, rstrip, single_word;  // added tokens that take the white space before, after them along; that no letter may touch
+  std::vector<int32_t> before, after;                // what stands around a text, where that is not just BOS and EOS
   std::vector<std::pair<std::string, std::string>> chat_templates;  // tokenizer.chat_template is "default", tokenizer.chat_template.NAME others
   std::string family;                 // general.architecture and general.name: some families' control tokens swallow white space
   std::vector<std::string> warnings;  // of ggml_vocabulary(): what a GGUF file says a little differently, a sentence each

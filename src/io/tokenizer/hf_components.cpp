@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMaxSteps = 64;
 constexpr size_t kMaxReplacementBytes = 4096;
 constexpr const char* kMetaspace = "\xE2\x96\x81";
-constexpr const char* kSentencePiece = "SentencePiece";
+const std::string kSentencePiece = "SentencePiece ";
 
 std::string type_of(const Json& json, const std::string& where) {
   if (!json.is_object()) fail(ErrorKind::file, "tokenizer", "{}: expected an object with a 'type', found {}", where, json.type_name());
@@ -81,7 +81,7 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string&
   const std::string at = where + "." + type;
   GgmlFacts& facts = pipeline.ggml;
   steps.push_back(type);
-  auto sentencepiece = [&] { steps.back() = kSentencePiece; };
+  auto sentencepiece = [&] { steps.back() = kSentencePiece + type; };
   if (type == "NFC") facts.nfc = true;
   if (type == "NFC") return make_unicode_normalizer(NormalForm::nfc);
   if (type == "NFD") return make_unicode_normalizer(NormalForm::nfd);
@@ -291,7 +291,7 @@ PreTokenizerFacts read_pre_tokenizer(const Json& json, const std::string& where,
           json_find_string(*step, "prepend_scheme", where).value_or(flag(*step, "add_prefix_space", true, where) ? "always" : "never");
       if (scheme != "never") pipeline.ggml.add_space_prefix = true, pipeline.ggml.space_prefix = scheme;
       const bool splits = flag(*step, "split", true, where);
-      facts.steps.back() = json_string(*step, "replacement", where) == kMetaspace ? splits ? "Metaspace, split" : kSentencePiece : type;
+      facts.steps.back() = json_string(*step, "replacement", where) == kMetaspace ? splits ? "Metaspace, split" : kSentencePiece + type : type;
     }
     // Gemma's: there is no space left to split at.
     if (type == "Split" && step->contains("pattern") && (*step)["pattern"] == Json{{"String", " "}}) facts.steps.back() = "Split at spaces";

@@ -10,8 +10,8 @@
 
 namespace motley::tok {
 
-// The steps by type, except that every step of those by which tokenizer.json says what SentencePiece does is "SentencePiece". What GGUF has
-// fields for goes into pipeline.ggml.
+// The steps by type, with "SentencePiece " before those by which tokenizer.json says what SentencePiece does. What GGUF has fields for goes
+// into pipeline.ggml.
 using StepNames = std::vector<std::string>;
 
 StepNames read_normalizer(const Json& json, const std::string& where, Pipeline& pipeline);

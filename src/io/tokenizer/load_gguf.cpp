@@ -37,7 +37,8 @@ std::unique_ptr<Pipeline> read_gguf(const GgufFile& file) {
   v.ignore_merges = file.find_bool("motley.tokenizer.ignore_merges");
   v.nfc = file.find_bool("motley.tokenizer.nfc");
   v.space_prefix = file.find_string("motley.tokenizer.space_prefix").value_or("");
-  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word)})
+  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word),
+                           std::pair("before", &v.before), std::pair("after", &v.after)})
     for (int64_t i : file.find_ints(std::string("motley.tokenizer.") + name).value_or(std::vector<int64_t>{}))
       if (i >= 0 && i < INT32_MAX) ids->push_back(static_cast<int32_t>(i));
   v.family = std::string(file.find_string("general.architecture").value_or("")) + " " + lower_ascii(file.find_string("general.name").value_or(""));

@@ -66,7 +66,7 @@ void make_bpe(const Json& model, const HfJson& file, const std::string& where, P
 }
 
 bool is_sentencepiece(const StepNames& normalizer, const StepNames& pre_tokenizer) {
-  auto has = [](const StepNames& steps) { return std::ranges::find(steps, "SentencePiece") != steps.end(); };
+  auto has = [](const StepNames& steps) { return std::ranges::any_of(steps, [](const auto& s) { return s.starts_with("SentencePiece "); }); };
   return has(normalizer) || has(pre_tokenizer);
 }
 
@@ -74,18 +74,18 @@ bool is_sentencepiece(const StepNames& normalizer, const StepNames& pre_tokenize
 std::string obstacle(const Pipeline& pipeline, const StepNames& normalizer, const StepNames& pre_tokenizer) {
   auto other = [](const StepNames& steps, std::initializer_list<std::string_view> known) -> std::string {
     for (const std::string& step : steps)
-      if (std::ranges::find(known, step) == known.end()) return step;
+      if (std::ranges::none_of(known, [&](std::string_view k) { return k.ends_with(' ') ? step.starts_with(k) : step == k; })) return step;
     return {};
   };
   const std::string& model = pipeline.ggml.model;
   std::string before, cut;
   if (model == "gpt2") before = other(normalizer, {"NFC"});
   // Spaces go from the ends of a text where they go from between words.
-  if (model == "llama" || model == "t5") before = other(normalizer, {"SentencePiece", pipeline.ggml.remove_extra_whitespaces ? "Strip" : ""});
+  if (model == "llama" || model == "t5") before = other(normalizer, {"SentencePiece ", pipeline.ggml.remove_extra_whitespaces ? "Strip" : ""});
   if (model == "bert") before = other(normalizer, {"BertNormalizer"});
   if (model == "llama")
-    cut = other(pre_tokenizer, {"SentencePiece", "Split at spaces", metaspace_only_leads(pipeline.vocabulary) ? "Metaspace, split" : ""});
-  if (model == "t5") cut = other(pre_tokenizer, {"SentencePiece", "WhitespaceSplit", "Metaspace, split"});
+    cut = other(pre_tokenizer, {"SentencePiece ", "Split at spaces", metaspace_only_leads(pipeline.vocabulary) ? "Metaspace, split" : ""});
+  if (model == "t5") cut = other(pre_tokenizer, {"SentencePiece ", "WhitespaceSplit", "Metaspace, split"});
   if (model == "bert") cut = other(pre_tokenizer, {"BertPreTokenizer"});
   if (model == "llama" && pipeline.bpe->ignores_merges()) return "words that are tokens are taken whole (ignore_merges)";
   if (!pipeline.ggml.obstacle.empty()) return pipeline.ggml.obstacle;

@@ -28,7 +28,7 @@ int64_t fit_vocabulary(GgmlVocabulary& v, int64_t rows) {
   auto beyond = [&](int32_t id) { return id >= rows; };
   for (int32_t* id : {&v.special.bos, &v.special.eos, &v.special.unk, &v.special.pad, &v.special.sep, &v.special.cls, &v.special.mask})
     if (beyond(*id)) *id = -1;
-  for (std::vector<int32_t>* ids : {&v.end_of_turn, &v.lstrip, &v.rstrip, &v.single_word}) std::erase_if(*ids, beyond);
+  for (std::vector<int32_t>* ids : {&v.end_of_turn, &v.lstrip, &v.rstrip, &v.single_word, &v.before, &v.after}) std::erase_if(*ids, beyond);
   return static_cast<int64_t>(before - size);
 }
 
@@ -63,7 +63,8 @@ void write_vocabulary(const GgmlVocabulary& v, GgufWriter& out) {
   if (v.ignore_merges) out.set_bool("motley.tokenizer.ignore_merges", *v.ignore_merges);
   if (v.nfc) out.set_bool("motley.tokenizer.nfc", *v.nfc);
   if (!v.space_prefix.empty()) out.set_string("motley.tokenizer.space_prefix", v.space_prefix);
-  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word)})
+  for (auto [name, ids] : {std::pair("lstrip", &v.lstrip), std::pair("rstrip", &v.rstrip), std::pair("single_word", &v.single_word),
+                           std::pair("before", &v.before), std::pair("after", &v.after)})
     if (!ids->empty()) out.set_i32s(std::string("motley.tokenizer.") + name, *ids);
   if (!v.charsmap.empty()) out.set_bytes(key("precompiled_charsmap"), v.charsmap);
   std::vector<std::string_view> names;

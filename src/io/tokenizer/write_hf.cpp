@@ -64,19 +64,25 @@ OrderedJson added_tokens(const Pipeline& p, const GgmlVocabulary& v) {
 
 // What stands around a text, once for one text and once for a pair.
 OrderedJson template_processing(const GgmlVocabulary& v) {
-  const bool bos = v.add_bos.value_or(false) && v.special.bos >= 0, eos = v.add_eos.value_or(false) && v.special.eos >= 0;
-  if (!bos && !eos) return nullptr;
+  std::vector<int32_t> before = v.before, after = v.after;
+  if (before.empty() && after.empty()) {
+    if (v.add_bos.value_or(false) && v.special.bos >= 0) before = {v.special.bos};
+    if (v.add_eos.value_or(false) && v.special.eos >= 0) after = {v.special.eos};
+  }
+  if (before.empty() && after.empty()) return nullptr;
   OrderedJson single = OrderedJson::array(), pair = OrderedJson::array(), tokens = OrderedJson::object();
-  auto special = [&](int32_t id, int type) {
-    const std::string& text = v.tokens[static_cast<size_t>(id)];
-    tokens[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
-    return OrderedJson{{"SpecialToken", {{"id", text}, {"type_id", type}}}};
-  };
   for (auto [name, type] : {std::pair("A", 0), std::pair("B", 1)}) {
     OrderedJson part = OrderedJson::array();
-    if (bos) part.push_back(special(v.special.bos, type));
+    auto special = [&, type = type](const std::vector<int32_t>& ids) {
+      for (int32_t id : ids) {
+        const std::string& text = v.tokens[static_cast<size_t>(id)];
+        tokens[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
+        part.push_back({{"SpecialToken", {{"id", text}, {"type_id", type}}}});
+      }
+    };
+    special(before);
     part.push_back({{"Sequence", {{"id", name}, {"type_id", type}}}});
-    if (eos) part.push_back(special(v.special.eos, type));
+    special(after);
     if (type == 0) single = part;
     for (auto& item : part) pair.push_back(item);
   }

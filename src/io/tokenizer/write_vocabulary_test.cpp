@@ -95,6 +95,7 @@ GgmlVocabulary unusual(const std::string& model) {
   v.lstrip = {3};
   v.rstrip = {1, 3};
   v.single_word = {3};
+  if (model == "t5") v.before = {1, 3}, v.after = {2, 2};
   v.add_eos = true;
   return v;
 }
@@ -164,8 +165,8 @@ TEST_P(Written, GgufKeepsAll) {
   const GgmlVocabulary a = ggml_vocabulary(*before), b = ggml_vocabulary(*after);
   EXPECT_EQ(std::tie(a.model, a.pre, a.tokens, a.scores, a.types, a.merges, a.charsmap, a.nfc, a.space_prefix, a.ignore_merges),
             std::tie(b.model, b.pre, b.tokens, b.scores, b.types, b.merges, b.charsmap, b.nfc, b.space_prefix, b.ignore_merges));
-  EXPECT_EQ(std::tie(a.add_bos, a.add_eos, a.add_space_prefix, a.remove_extra_whitespaces, a.lstrip, a.rstrip, a.single_word),
-            std::tie(b.add_bos, b.add_eos, b.add_space_prefix, b.remove_extra_whitespaces, b.lstrip, b.rstrip, b.single_word));
+  EXPECT_EQ(std::tie(a.add_bos, a.add_eos, a.add_space_prefix, a.remove_extra_whitespaces, a.lstrip, a.rstrip, a.single_word, a.before, a.after),
+            std::tie(b.add_bos, b.add_eos, b.add_space_prefix, b.remove_extra_whitespaces, b.lstrip, b.rstrip, b.single_word, b.before, b.after));
   EXPECT_EQ(b.rstrip, (std::vector<int32_t>{1, 3}));
   fs::remove(path);
 }
