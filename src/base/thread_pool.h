@@ -79,7 +79,7 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
-// A range 0..n handed out in chunks to whoever asks next, so that a worker that lost its core for a while delays nobody.
+// A range 0..n handed out in runs to whoever asks next, so that a worker that lost its core for a while delays nobody.
 //
 // A queue needs no reset, hence no barrier before it can be used again: `use` names this pass over the range, the first worker to come with
 // a new one starts the range again. Two passes over the same queue must have different `use` and a barrier (or the end of the run) between
@@ -88,32 +88,38 @@ class WorkQueue {
  public:
   WorkQueue() = default;
 
-  // Calls f(begin, end) for chunks of `grain` elements (the last may be shorter) until the range is used up. grain >= 1.
+  // Calls f(begin, end) for runs of whole `grain`s (the last may be shorter) until the range is used up. grain >= 1. Runs begin long, so that
+  // who streams through memory is rarely sent elsewhere, and end short, so that all finish together.
   template <class F>
   void split(uint32_t use, int64_t n, int64_t grain, int workers, F&& f) {
     if (workers == 1) {
       if (n > 0) f(int64_t{0}, n);
       return;
     }
-    auto chunks = static_cast<uint32_t>((n + grain - 1) / grain);
-    for (uint32_t chunk; (chunk = take(use, chunks)) < chunks;) {
-      int64_t begin = int64_t{chunk} * grain;
-      f(begin, n - begin < grain ? n : begin + grain);
+    auto grains = static_cast<uint32_t>((n + grain - 1) / grain);
+    for (Run run; (run = take(use, grains, workers)).begin < run.end;) {
+      int64_t begin = run.begin * grain, end = run.end * grain;
+      f(begin, n < end ? n : end);
     }
   }
 
-  // The next chunk of this pass, or `chunks` when there is none left. At most 2^32 - 1 chunks.
-  uint32_t take(uint32_t use, uint32_t chunks) {
+  // The next run of this pass, an empty one when nothing is left. At most 2^32 - 1 grains.
+  struct Run {
+    int64_t begin = 0, end = 0;
+  };
+  Run take(uint32_t use, uint32_t grains, int workers) {
     uint64_t seen = state_.load(std::memory_order_relaxed);
     for (;;) {
       uint32_t next = (seen >> 32) == use ? static_cast<uint32_t>(seen) : 0;
-      if (next >= chunks) return chunks;
-      if (state_.compare_exchange_weak(seen, (uint64_t{use} << 32) | (next + 1), std::memory_order_relaxed)) return next;
+      if (next >= grains) return {};
+      // Half of what would be each worker's share of the rest.
+      uint32_t end = next + (grains - next - 1) / (2 * static_cast<uint32_t>(workers)) + 1;
+      if (state_.compare_exchange_weak(seen, (uint64_t{use} << 32) | end, std::memory_order_relaxed)) return {next, end};
     }
   }
 
  private:
-  // Upper half: the pass; lower half: the next chunk. Zero is the start of pass 0, so any first `use` works on a new queue.
+  // Upper half: the pass; lower half: the next grain. Zero is the start of pass 0, so any first `use` works on a new queue.
   alignas(kCacheLine) std::atomic<uint64_t> state_{0};
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -133,17 +134,28 @@ TEST(ThreadPool, ComesAndGoesWithoutWork) {
 TEST(WorkQueue, ASlowWorkerDoesNotKeepItsShare) {
   ThreadPool pool({.threads = 2});
   WorkQueue queue;
-  std::atomic<int> chunks{0};
-  std::array<int64_t, 2> done{};
+  std::array<std::atomic<int64_t>, 2> done{};
   pool.run([&](int worker, int workers) {
-    while (worker == 1 && chunks < 90) std::this_thread::yield();
-    queue.split(7, 1000, 10, workers, [&](int64_t begin, int64_t end) {
-      done[static_cast<size_t>(worker)] += end - begin;
-      ++chunks;
-    });
+    while (worker == 1 && done[0] < 900) std::this_thread::yield();
+    queue.split(7, 1000, 10, workers, [&](int64_t begin, int64_t end) { done[static_cast<size_t>(worker)] += end - begin; });
   });
   EXPECT_EQ(done[0] + done[1], 1000);
   EXPECT_GE(done[0], 900);
+}
+
+// One worker alone takes runs that shrink from half its share to single grains, without gap or overlap.
+TEST(WorkQueue, RunsBeginLongAndEndShort) {
+  WorkQueue queue;
+  std::vector<int64_t> lengths;
+  int64_t expected = 0;
+  for (WorkQueue::Run run; (run = queue.take(3, 64, 2)).begin < run.end; expected = run.end) {
+    EXPECT_EQ(run.begin, expected);
+    lengths.push_back(run.end - run.begin);
+  }
+  EXPECT_EQ(expected, 64);
+  EXPECT_EQ(lengths.front(), 16);
+  EXPECT_EQ(lengths.back(), 1);
+  EXPECT_TRUE(std::is_sorted(lengths.rbegin(), lengths.rend()));
 }
 
 TEST(WorkQueue, EmptyRangesAndLargeGrainsAreFine) {

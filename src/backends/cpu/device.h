@@ -1,7 +1,7 @@
 // The CPU as a Device (runtime/device.h): weights packed for its kernels, Programs walked by a pool of threads.
 //
 //   auto cpu = make_cpu_device({.threads = 2});
-//   cpu->upload("lm_head.weight", type, "panel16", source);
+//   cpu->upload("lm_head.weight", type, "panel64", source);
 //   auto step = cpu->prepare(program);
 //   step->run({.T = 1, .S = 1, .R = 1}, inputs, outputs);
 #pragma once

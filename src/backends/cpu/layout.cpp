@@ -106,15 +106,15 @@ void store_section(const uint8_t* v, int from_bit, int bits, uint8_t* out) {
     }
 }
 
-void store_scales(const BlockSpec& s, int column, const BlockScales& b, uint8_t* out) {
-  std::memcpy(out + 2 * column, &b.d, 2);
-  if (s.has_min) std::memcpy(out + 32 + 2 * column, &b.dmin, 2);
+void store_scales(const BlockSpec& s, int column, const BlockScales& b, uint8_t* wide) {
+  std::memcpy(wide + 2 * column, &b.d, 2);
+  if (s.has_min) std::memcpy(wide + 2 * (kColumns + column), &b.dmin, 2);
   if (s.block == 32) return;
-  int groups = s.block / s.sub;
-  uint8_t* bytes = out + (s.has_min ? 64 : 32);
-  for (int g = 0; g < groups; ++g) {
-    bytes[kColumns * g + column] = b.scale[g];
-    if (s.has_min && !s.nibble_scale) bytes[kColumns * (groups + g) + column] = b.min[g];
+  int per_part = 32 / s.sub;
+  for (int g = 0; g < s.block / s.sub; ++g) {
+    uint8_t* at = wide + head_bytes(s) + g / per_part * part_bytes(s) + kColumns * (g % per_part) + column;
+    at[0] = b.scale[g];
+    if (s.has_min && !s.nibble_scale) at[mins_at(s)] = b.min[g];
   }
 }
 
@@ -123,28 +123,29 @@ void pack_blocks(Dtype dtype, const std::byte* rows, int64_t stride, int num_row
   const BlockSpec& s = kBlockSpecs[format];
   const Format& levels_of = motley::format(dtype);
   int64_t block_bytes = info(dtype).block_bytes;
-  Panel at = panel_at(s, panel, k, 0);
-  auto* low = const_cast<uint8_t*>(at.low);
-  auto* high = const_cast<uint8_t*>(at.high);
-  auto* scale = const_cast<uint8_t*>(at.scale);
-  // A missing row's scales are zero, so its levels mean nothing; the bias makes them the level zero.
+  // One strip at a time, so that its values stay in the first-level cache. A missing row's scales are zero, so its levels mean nothing; the
+  // bias makes them the level zero.
   uint8_t v[256 / 32 * 512];
-  std::memset(v, s.bias, sizeof v);
-  for (int64_t b = 0; b < k / s.block; ++b) {
-    std::memset(scale + b * scale_bytes(s), 0, static_cast<size_t>(scale_bytes(s)));
-    for (int c = 0; c < num_rows; ++c) {
-      const std::byte* block = rows + c * stride + b * block_bytes;
-      int8_t q[256];
-      float unused_scale[16], unused_min[16];
-      levels_of.levels(block, q, unused_scale, unused_min);
-      for (int e = 0; e < s.block; e += 4)
-        for (int j = 0; j < 4; ++j) v[e / 4 * 64 + 4 * c + j] = static_cast<uint8_t>(q[e + j] + s.bias);
-      store_scales(s, c, read_scales(format, block), scale + b * scale_bytes(s));
-    }
-    for (int part = 0; part < s.block / 32; ++part) {
-      store_section(v + 512 * part, 0, s.low_bits, low);
-      if (s.high_bits) store_section(v + 512 * part, s.low_bits, s.high_bits, high);
-      low += low_bytes(s), high += high_bytes(s);
+  for (int64_t b = 0; b < k / s.block; ++b, panel += wide_bytes(s)) {
+    std::memset(panel, 0, static_cast<size_t>(head_bytes(s)));
+    for (int part = 0; part < s.block / 32; ++part) std::memset(panel + head_bytes(s) + part * part_bytes(s), 0, static_cast<size_t>(strips_at(s)));
+    for (int strip = 0; strip < kStrips; ++strip) {
+      int first = strip * kStripColumns, count = std::clamp(num_rows - first, 0, kStripColumns);
+      if (count < kStripColumns) std::memset(v, s.bias, sizeof v);
+      for (int c = 0; c < count; ++c) {
+        const std::byte* block = rows + (first + c) * stride + b * block_bytes;
+        int8_t q[256];
+        float unused_scale[16], unused_min[16];
+        levels_of.levels(block, q, unused_scale, unused_min);
+        for (int e = 0; e < s.block; e += 4)
+          for (int j = 0; j < 4; ++j) v[e / 4 * 64 + 4 * c + j] = static_cast<uint8_t>(q[e + j] + s.bias);
+        store_scales(s, first + c, read_scales(format, block), panel);
+      }
+      uint8_t* to = panel + head_bytes(s) + strips_at(s) + strip * strip_bytes(s);
+      for (int part = 0; part < s.block / 32; ++part, to += part_bytes(s)) {
+        store_section(v + 512 * part, 0, s.low_bits, to);
+        if (s.high_bits) store_section(v + 512 * part, s.low_bits, s.high_bits, to + low_bytes(s));
+      }
     }
   }
 }
@@ -152,7 +153,7 @@ void pack_blocks(Dtype dtype, const std::byte* rows, int64_t stride, int num_row
 template <class Element>
 void pack_floats(const std::byte* rows, int64_t stride, int num_rows, int64_t k, std::byte* panel) {
   auto* out = reinterpret_cast<Element*>(panel);
-  constexpr int64_t kStrip = 64;  // so that the panel's lines stay in L1 while 16 rows pass over them
+  constexpr int64_t kStrip = 64;  // so that the panel's lines stay in L1 while its rows pass over them
   for (int64_t begin = 0; begin < k; begin += kStrip) {
     int64_t end = std::min(k, begin + kStrip);
     for (int c = 0; c < kColumns; ++c) {
@@ -174,32 +175,31 @@ void pack_float_columns(const std::byte* columns, int64_t stride, int num_column
 // Column `column` of a packed panel of a block format.
 void read_packed_blocks(Dtype dtype, const uint8_t* panel, int column, int64_t k, float* out) {
   const BlockSpec& s = kBlockSpecs[block_format(dtype)];
-  Panel at = panel_at(s, panel, k, 0);
-  int groups = s.block / s.sub, low_mask = (1 << s.low_bits) - 1, high_mask = (1 << s.high_bits) - 1;
-  for (int64_t b = 0; b < k / s.block; ++b, at.scale += scale_bytes(s)) {
+  int low_mask = (1 << s.low_bits) - 1, high_mask = (1 << s.high_bits) - 1;
+  int strip = column / kStripColumns, in_strip = column % kStripColumns;
+  for (int64_t b = 0; b < k / s.block; ++b, panel += wide_bytes(s)) {
     uint16_t d16, dmin16 = 0;
-    std::memcpy(&d16, at.scale + 2 * column, 2);
-    if (s.has_min) std::memcpy(&dmin16, at.scale + 32 + 2 * column, 2);
+    std::memcpy(&d16, panel + 2 * column, 2);
+    if (s.has_min) std::memcpy(&dmin16, panel + 2 * (kColumns + column), 2);
     float d = f16_to_float(d16), dmin = f16_to_float(dmin16);
-    const uint8_t* bytes = at.scale + (s.has_min ? 64 : 32);
     for (int e = 0; e < s.block; ++e) {
-      int part = e / 32, g = e % 32 / 4, place = 4 * column + e % 4;
-      int64_t group_at = b * (s.block / 32) + part;
-      int q = (at.low[group_at * low_bytes(s) + 64 * (g % s.low_bits) + place] >> (g / s.low_bits * s.low_bits)) & low_mask;
-      if (s.high_bits)
-        q |= ((at.high[group_at * high_bytes(s) + 64 * (g % s.high_bits) + place] >> (g / s.high_bits * s.high_bits)) & high_mask) << s.low_bits;
+      const uint8_t* part = panel + head_bytes(s) + e / 32 * part_bytes(s);
+      const uint8_t* low = part + strips_at(s) + strip * strip_bytes(s);
+      int g = e % 32 / 4, place = 4 * in_strip + e % 4;
+      int q = (low[64 * (g % s.low_bits) + place] >> (g / s.low_bits * s.low_bits)) & low_mask;
+      if (s.high_bits) q |= ((low[low_bytes(s) + 64 * (g % s.high_bits) + place] >> (g / s.high_bits * s.high_bits)) & high_mask) << s.low_bits;
       float scale = d, min = dmin;
       if (s.block != 32) {
-        uint8_t byte = bytes[kColumns * (e / s.sub) + column];
+        const uint8_t* at = part + kColumns * (e % 32 / s.sub) + column;
         if (s.nibble_scale) {
-          scale = d * static_cast<float>(byte & 15);
-          min = dmin * static_cast<float>(byte >> 4);
+          scale = d * static_cast<float>(*at & 15);
+          min = dmin * static_cast<float>(*at >> 4);
         } else {
-          scale = d * static_cast<float>(s.signed_scale ? static_cast<int8_t>(byte) : byte);
-          if (s.has_min) min = dmin * static_cast<float>(bytes[kColumns * (groups + e / s.sub) + column]);
+          scale = d * static_cast<float>(s.signed_scale ? static_cast<int8_t>(*at) : *at);
+          if (s.has_min) min = dmin * static_cast<float>(at[mins_at(s)]);
         }
       }
-      out[b * s.block + e] = scale * static_cast<float>(q - s.bias) - min;
+      *out++ = scale * static_cast<float>(q - s.bias) - min;
     }
   }
 }

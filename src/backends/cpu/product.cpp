@@ -1,9 +1,9 @@
 // Launchers of products with weights: matmul, with a sum or a gated pair of weights after it, and per expert.
 //
-// Activations are arranged once per step in tiles of rows (tiles.h), int8 for block formats. The output is cut into groups of 4 panels
-// (64 columns) x up to 480 rows; a task computes its group from first k to last into memory of its own, in the order that depends on k alone,
+// Activations are arranged once per step in tiles of rows (tiles.h), int8 for block formats. The output is cut into panels
+// of 64 columns x up to 480 rows; a task computes its part from first k to last into memory of its own, in the order that depends on k alone,
 // and then writes the result with whatever follows the product. Weights in plain layout are packed in pieces just before use, so they
-// take the same code and give the same bits. One row reads packed weights directly; more rows unpack each block once for all.
+// take the same code and give the same bits. A few rows read packed weights directly; more rows unpack each block once for all.
 #include "backends/cpu/product.h"
 
 #include <algorithm>
@@ -16,18 +16,15 @@
 namespace motley::cpu {
 namespace {
 
-constexpr int kGroupPanels = 4;
-constexpr int64_t kGroupColumns = kGroupPanels * kPanelColumns;
 constexpr int64_t kChunk = 256;     // k per pass: float sums are closed at its multiples
 constexpr int64_t kRowBlock = 480;  // a multiple of every register tile
 constexpr int64_t kPrivateBytes = 128 << 10;
 
 // Where the parts of a worker's memory are.
-constexpr int64_t kTileBytes = 2 * kRowBlock * kGroupColumns * 4;
-constexpr int64_t kPieceBytes = kGroupPanels * kChunk * kPanelColumns * 4;  // packed on the fly: at most f32
-constexpr int64_t kStagedBytes = kChunk / 32 * (512 + 2 * 2 * kPanelColumns * 4);
-constexpr int64_t kFloatPieceBytes = kGroupPanels * kChunk * kPanelColumns * 4;
-static_assert(kTileBytes + kPieceBytes + kGroupPanels * kStagedBytes + kFloatPieceBytes + kPrivateBytes <= kWorkerBytes);
+constexpr int64_t kTileBytes = 2 * kRowBlock * kPanelColumns * 4;
+constexpr int64_t kPieceBytes = kChunk * kPanelColumns * 4;  // packed on the fly: at most f32
+constexpr int64_t kStagedBytes = std::max(kChunk * kPanelColumns * 4, kChunk / 32 * (32 * kPanelColumns + 2 * 2 * kPanelColumns * 4));
+static_assert(kTileBytes + kPieceBytes + kStagedBytes + kPrivateBytes <= kWorkerBytes);
 
 int64_t activation_bytes(const Product& p) { return p.quantised ? p.k + p.k / 32 * 12 : p.k * 4; }  // of one row
 
@@ -44,15 +41,25 @@ struct Rows {
   int64_t out_row(int64_t i) const { return order ? order[i] : i; }
 };
 
-// f(first row, rows) for the register tiles of rows begin .. end.
+// f(first row, rows) for the register tiles of rows begin .. end, which are computed together.
 template <class Function>
-void for_tiles(const KernelTable& k, int64_t begin, int64_t end, Function&& f) {
+void for_tiles(const KernelTable& k, const Product& p, int64_t begin, int64_t end, Function&& f) {
   int size = k.num_tile_rows - 1;
+  if (p.quantised && end - begin <= k.few_rows)
+    while (k.tile_rows[size] > k.direct_rows) --size;
   while (begin < end) {
     while (k.tile_rows[size] > end - begin) --size;
     f(begin, k.tile_rows[size]);
     begin += k.tile_rows[size];
   }
+}
+
+// f(first row, rows) for all register tiles of a step.
+template <class Function>
+void for_all_tiles(const KernelTable& k, const Product& p, const Rows& rows, Function&& f) {
+  for (int64_t s = 0; s < rows.num_segments; ++s)
+    for (int64_t begin = rows.begin(s), stop = rows.end(s); begin < stop; begin += kRowBlock)
+      for_tiles(k, p, begin, std::min(stop, begin + kRowBlock), f);
 }
 
 void arrange_tile(const KernelTable& k, const Product& p, const Rows& rows, int64_t first, int count, std::byte* activations) {
@@ -66,94 +73,76 @@ void arrange_tile(const KernelTable& k, const Product& p, const Rows& rows, int6
 
 // Arranges all rows; the result is where every worker finds it.
 const std::byte* arrange(const KernelTable& k, const Product& p, const Rows& rows, std::byte* shared, Worker& w) {
-  int64_t segments = rows.num_segments;
   if (rows.count * activation_bytes(p) <= kPrivateBytes) {  // quicker done by each than waited for
     std::byte* mine = w.memory() + kWorkerBytes - kPrivateBytes;
-    for (int64_t s = 0; s < segments; ++s)
-      for_tiles(k, rows.begin(s), rows.end(s), [&](int64_t first, int count) { arrange_tile(k, p, rows, first, count, mine); });
+    for_all_tiles(k, p, rows, [&](int64_t first, int count) { arrange_tile(k, p, rows, first, count, mine); });
     return mine;
   }
   int64_t tiles = 0;
-  for (int64_t s = 0; s < segments; ++s) for_tiles(k, rows.begin(s), rows.end(s), [&](int64_t, int) { ++tiles; });
+  for_all_tiles(k, p, rows, [&](int64_t, int) { ++tiles; });
   w.split(tiles, 2, [&](int64_t begin, int64_t end) {
     int64_t at = 0;
-    for (int64_t s = 0; s < segments; ++s)
-      for_tiles(k, rows.begin(s), rows.end(s), [&](int64_t first, int count) {
-        if (at >= begin && at < end) arrange_tile(k, p, rows, first, count, shared);
-        ++at;
-      });
+    for_all_tiles(k, p, rows, [&](int64_t first, int count) {
+      if (at >= begin && at < end) arrange_tile(k, p, rows, first, count, shared);
+      ++at;
+    });
   });
   w.barrier();
   return shared;
 }
 
-// One group of columns of one weight: packed panels, or plain rows packed chunk by chunk.
-class Panels {
+// One panel of a weight: packed, or made from plain rows chunk by chunk.
+class PanelOf {
  public:
-  Panels(const Product& p, const Weight& weight, int64_t expert, int64_t group, std::byte* piece)
-      : p_(p), weight_(weight), first_(group * kGroupPanels), piece_(piece) {
-    count_ = static_cast<int>(std::min<int64_t>(kGroupPanels, (p.n + kPanelColumns - 1) / kPanelColumns - first_));
+  PanelOf(const Product& p, const Weight& weight, int64_t expert, int64_t panel, std::byte* piece)
+      : p_(p), weight_(weight), first_column_(panel * kPanelColumns), piece_(piece) {
     base_ = weight.data + expert * weight.expert_bytes;
   }
-  int count() const { return count_; }
   bool packed() const { return weight_.packed; }
 
-  // Panel 0 of the group with columns k .. k + n at `data`, the others `stride` bytes apart; sections are those of a panel of `section_k`.
-  struct Piece {
-    const std::byte* data;
-    int64_t stride, section_k, from_k;
-  };
-  Piece at(int64_t k, int64_t n) const {
+  // The panel from k on, for n of them; k is a multiple of kChunk.
+  const uint8_t* at(int64_t k, int64_t n) const {
     if (weight_.packed) {
-      int64_t stride = bytes_of_panel(weight_.dtype, p_.k);
-      return {base_ + first_ * stride, stride, p_.k, k};
+      const std::byte* panel = base_ + first_column_ / kPanelColumns * bytes_of_panel(weight_.dtype, p_.k);
+      return reinterpret_cast<const uint8_t*>(panel + bytes_of_panel(weight_.dtype, k));
     }
-    int64_t stride = bytes_of_panel(weight_.dtype, n), row = row_bytes(weight_.dtype, p_.k), element = info(weight_.dtype).block_bytes;
-    for (int i = 0; i < count_; ++i) {
-      int64_t column = (first_ + i) * kPanelColumns;
-      int valid = static_cast<int>(std::min<int64_t>(kPanelColumns, p_.n - column));
-      if (weight_.columns)
-        pack_panel_of_columns(weight_.dtype, base_ + (k * p_.n + column) * element, p_.n * element, valid, n, piece_ + i * stride);
-      else
-        pack_panel(weight_.dtype, base_ + column * row + row_bytes(weight_.dtype, k), row, valid, n, piece_ + i * stride);
+    int valid = static_cast<int>(std::min<int64_t>(kPanelColumns, p_.n - first_column_));
+    if (weight_.columns) {
+      int64_t element = info(weight_.dtype).block_bytes;
+      pack_panel_of_columns(weight_.dtype, base_ + (k * p_.n + first_column_) * element, p_.n * element, valid, n, piece_);
+    } else {
+      int64_t row = row_bytes(weight_.dtype, p_.k);
+      pack_panel(weight_.dtype, base_ + first_column_ * row + row_bytes(weight_.dtype, k), row, valid, n, piece_);
     }
-    return {piece_, stride, n, 0};
+    return reinterpret_cast<const uint8_t*>(piece_);
   }
 
  private:
   const Product& p_;
   const Weight& weight_;
-  int64_t first_;
+  int64_t first_column_;
   std::byte* piece_;
-  int count_;
   const std::byte* base_;
 };
 
-const uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const uint8_t*>(p); }
-
 // c[rows][64] of one task.
-void float_group(const KernelTable& k, const Product& p, Dtype dtype, const Panels& panels, const std::byte* activations, int64_t begin, int64_t end,
+void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelOf& panel, const std::byte* activations, int64_t begin, int64_t end,
                  float* c, std::byte* memory) {
   for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
     int64_t n = std::min(kChunk, p.k - k0);
-    Panels::Piece piece = panels.at(k0, n);
-    FloatTile tile{.w = bytes(piece.data), .w_stride = piece.stride, .panels = panels.count(), .k = n, .c_stride = kGroupColumns, .first = k0 == 0};
+    FloatTile tile{.w = panel.at(k0, n), .k = n, .c_stride = kPanelColumns, .first = k0 == 0};
     auto* multiply = k.float_tile[0];
     if (is_block_format(dtype)) {
       auto* floats = reinterpret_cast<float*>(memory);
-      const BlockFormat format = block_format(dtype);
-      for (int i = 0; i < panels.count(); ++i)
-        k.stage_float[format](panel_at(kBlockSpecs[format], bytes(piece.data) + i * piece.stride, piece.section_k, piece.from_k), n / 32,
-                              floats + i * n * kPanelColumns);
-      tile.w = reinterpret_cast<const uint8_t*>(floats), tile.w_stride = n * kPanelColumns * 4;
+      k.stage_float[block_format(dtype)](tile.w, n / 32, floats);
+      tile.w = reinterpret_cast<const uint8_t*>(floats);
     } else {
       multiply = k.float_tile[float_index(dtype)];
-      tile.w += piece.from_k * kPanelColumns * info(dtype).block_bytes;
     }
-    for_tiles(k, begin, end, [&](int64_t first, int count) {
+    for_tiles(k, p, begin, end, [&](int64_t first, int count) {
       tile.a = reinterpret_cast<const float*>(activations + first * p.k * 4) + k0 * count;
       tile.rows = count;
-      tile.c = c + (first - begin) * kGroupColumns;
+      tile.c = c + (first - begin) * kPanelColumns;
       multiply(tile);
     });
   }
@@ -170,63 +159,55 @@ void set_activations(Tile& tile, const std::byte* activations, int64_t k, int64_
   tile.rows = count;
 }
 
-void int_row_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t row,
-                   float* c) {
-  int64_t step = panels.packed() ? p.k : kChunk;
+// Straight from the packed weights: a single tile reads the panel as one stream, several share each chunk while it is in the first-level cache.
+void few_rows(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
+              int64_t end, float* c) {
+  int64_t step = panel.packed() && end - begin <= k.direct_rows ? p.k : kChunk;
   for (int64_t k0 = 0; k0 < p.k; k0 += step) {
     int64_t n = std::min(step, p.k - k0);
-    Panels::Piece piece = panels.at(k0, n);
-    IntTile tile{.w = panel_at(kBlockSpecs[format], bytes(piece.data), piece.section_k, piece.from_k),
-                 .w_stride = piece.stride,
-                 .panels = panels.count(),
-                 .blocks = n / 32,
-                 .c = c,
-                 .c_stride = kGroupColumns,
-                 .first = k0 == 0};
-    set_activations(tile, activations, p.k, row, 1, k0 / 32);
-    k.int_tile[format](tile);
-  }
-}
-
-void int_group(const KernelTable& k, const Product& p, BlockFormat format, const Panels& panels, const std::byte* activations, int64_t begin,
-               int64_t end, float* c, std::byte* memory) {
-  if (end - begin == 1) return int_row_group(k, p, format, panels, activations, begin, c);
-  const BlockSpec& spec = kBlockSpecs[format];
-  for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
-    int64_t n = std::min(kChunk, p.k - k0);
-    Panels::Piece piece = panels.at(k0, n);
-    StagedPanel staged[kGroupPanels];
-    for (int i = 0; i < panels.count(); ++i) {
-      std::byte* to = memory + i * kStagedBytes;
-      auto* q = reinterpret_cast<uint8_t*>(to);
-      auto* scale = reinterpret_cast<float*>(to + kChunk / 32 * 512);
-      auto* min = scale + kChunk / 32 * 2 * kPanelColumns;
-      Panel panel = panel_at(spec, bytes(piece.data) + i * piece.stride, piece.section_k, piece.from_k);
-      bool as_stored = spec.low_bits == 8;
-      k.stage[format](panel, n / 32, as_stored ? nullptr : q, scale, min);
-      staged[i] = {as_stored ? panel.low : q, scale, min};
-    }
-    for_tiles(k, begin, end, [&](int64_t first, int count) {
-      StagedTile tile{.blocks = n / 32, .c_stride = kGroupColumns, .first = k0 == 0};
+    IntTile tile{.w = panel.at(k0, n), .blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0};
+    for_tiles(k, p, begin, end, [&](int64_t first, int count) {
       set_activations(tile, activations, p.k, first, count, k0 / 32);
-      for (int i = 0; i < panels.count(); ++i) {
-        tile.w = staged[i];
-        tile.c = c + (first - begin) * kGroupColumns + i * kPanelColumns;
-        k.staged_tile[format](tile);
-      }
+      tile.c = c + (first - begin) * kPanelColumns;
+      k.int_tile[format](tile);
     });
   }
 }
 
-void write_group(const KernelTable& k, const Product& p, const Rows& rows, int64_t begin, int64_t end, int64_t column, const float* c,
+void int_panel(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
+               int64_t end, float* c, std::byte* memory) {
+  if (end - begin <= k.few_rows) return few_rows(k, p, format, panel, activations, begin, end, c);
+  const BlockSpec& spec = kBlockSpecs[format];
+  bool as_stored = spec.low_bits == 8;
+  auto* q = reinterpret_cast<uint8_t*>(memory);
+  auto* scale = reinterpret_cast<float*>(memory + kChunk * kPanelColumns);
+  auto* min = scale + kChunk / 32 * 2 * kPanelColumns;
+  for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
+    int64_t n = std::min(kChunk, p.k - k0);
+    const uint8_t* w = panel.at(k0, n);
+    k.stage[format](w, n / 32, as_stored ? nullptr : q, scale, min);
+    StagedTile tile{.blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0};
+    if (as_stored)
+      tile.w = {w + head_bytes(spec) + strips_at(spec), wide_bytes(spec), scale, min};
+    else
+      tile.w = {q, 32 * kPanelColumns, scale, min};
+    for_tiles(k, p, begin, end, [&](int64_t first, int count) {
+      set_activations(tile, activations, p.k, first, count, k0 / 32);
+      tile.c = c + (first - begin) * kPanelColumns;
+      k.staged_tile[format](tile);
+    });
+  }
+}
+
+void write_panel(const KernelTable& k, const Product& p, const Rows& rows, int64_t begin, int64_t end, int64_t column, const float* c,
                  const float* c2) {
-  int64_t n = std::min(kGroupColumns, p.n - column);
+  int64_t n = std::min<int64_t>(kPanelColumns, p.n - column);
   for (int64_t i = begin; i < end; ++i) {
     int64_t row = rows.out_row(i);
     float* out = p.out + row * p.n + column;
-    const float* from = c + (i - begin) * kGroupColumns;
+    const float* from = c + (i - begin) * kPanelColumns;
     if (p.num_weights == 2)
-      k.glu[static_cast<size_t>(p.glu)](out, from, c2 + (i - begin) * kGroupColumns, n);
+      k.glu[static_cast<size_t>(p.glu)](out, from, c2 + (i - begin) * kPanelColumns, n);
     else if (p.add)
       k.binary[kAdd](out, from, p.add + row * p.add_stride + column, n, 1, 1);
     else
@@ -236,25 +217,25 @@ void write_group(const KernelTable& k, const Product& p, const Rows& rows, int64
 
 void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byte* shared, Worker& w) {
   const std::byte* activations = arrange(k, p, rows, shared, w);
-  int64_t groups = (p.n + kGroupColumns - 1) / kGroupColumns;
+  int64_t panels = (p.n + kPanelColumns - 1) / kPanelColumns;
   auto* c = reinterpret_cast<float*>(w.memory());
   std::byte* piece = w.memory() + kTileBytes;
   std::byte* staged = piece + kPieceBytes;
-  w.split(groups * rows.num_segments, 1, [&](int64_t task_begin, int64_t task_end) {
+  w.split(panels * rows.num_segments, 1, [&](int64_t task_begin, int64_t task_end) {
     for (int64_t task = task_begin; task < task_end; ++task) {
-      int64_t group = task / rows.num_segments, segment = task % rows.num_segments, expert = rows.offsets ? segment : 0;
+      int64_t at = task / rows.num_segments, segment = task % rows.num_segments, expert = rows.offsets ? segment : 0;
       for (int64_t begin = rows.begin(segment), stop = rows.end(segment); begin < stop; begin += kRowBlock) {
         int64_t end = std::min(stop, begin + kRowBlock);
         for (int i = 0; i < p.num_weights; ++i) {
           const Weight& weight = p.weights[i];
-          Panels panels(p, weight, expert, group, piece);
-          float* to = c + i * kRowBlock * kGroupColumns;
+          PanelOf panel(p, weight, expert, at, piece);
+          float* to = c + i * kRowBlock * kPanelColumns;
           if (p.quantised)
-            int_group(k, p, block_format(weight.dtype), panels, activations, begin, end, to, staged);
+            int_panel(k, p, block_format(weight.dtype), panel, activations, begin, end, to, staged);
           else
-            float_group(k, p, weight.dtype, panels, activations, begin, end, to, staged);
+            float_panel(k, p, weight.dtype, panel, activations, begin, end, to, staged);
         }
-        write_group(k, p, rows, begin, end, group * kGroupColumns, c, c + kRowBlock * kGroupColumns);
+        write_panel(k, p, rows, begin, end, at * kPanelColumns, c, c + kRowBlock * kPanelColumns);
       }
     }
   });
@@ -377,7 +358,7 @@ std::string refuse_expert(const NodeView& node, const Target&) {
 }
 
 // Packed and plain give the same bits, since plain weights are packed on the way: one numerics class.
-constexpr const char* kNumerics = "panel16.chunk256";
+constexpr const char* kNumerics = "panel.chunk256";
 constexpr CpuKernel kKernels[] = {
     {{"matmul_panel", op_index<Matmul>(), kNumerics, refuse_dense<Matmul, true>, dense_scratch<Matmul>}, matmul},
     {{"matmul_plain", op_index<Matmul>(), kNumerics, refuse_dense<Matmul, false>, dense_scratch<Matmul>}, matmul},

@@ -2,10 +2,8 @@
 // dot product, then one multiply-add of floats: sum += dot * (scale_w * scale_a), blocks in order, the halves of a 16-format in order,
 // each followed by its minimum. That order is the same in all kernels here, so a row's bits do not depend on which one served it.
 //
-//   int_tile     one row, straight from the packed weights: bound by memory, four panels at once as four streams. Left to the processor's own
-//                prefetching: on a Zen 4 with 2 cores reading at 33 to 57 GB/s it reached 63 to 87 % (longer rows are better), prefetching
-//                256 to 4096 bytes ahead in each stream took 10 to 25 % off, and one or two streams were no better.
-//   stage        one panel's blocks as plain bytes and float scales, once for all rows of a step
+//   int_tile     one or a few rows, straight from the packed weights: bound by memory, which is read as one stream, front to back
+//   stage        a panel's blocks as plain bytes and float scales, once for all rows of a step
 //   staged_tile  some rows x one staged panel, in cache
 #include "backends/cpu/kernels/blocks.h"
 #include "backends/cpu/kernels/functions.h"
@@ -14,57 +12,85 @@
 namespace motley::cpu::MOTLEY_ISA {
 namespace {
 
-// The eight dots of one block, started at minus the bias.
-template <class Blk, int kHalf, int g = 0>
-MOTLEY_INLINE I half_dot(I acc, const B* low, const B* high, const int8_t* a, int64_t a_step) {
-  constexpr int kCount = 8 / Blk::kHalves, kAt = kHalf * kCount + g;
-  acc = Blk::dot_of(acc, Blk::template vector<kAt>(low, high), splat4(a + kAt * a_step));
-  if constexpr (g + 1 < kCount) acc = half_dot<Blk, kHalf, g + 1>(acc, low, high, a, a_step);
-  return acc;
-}
-
 MOTLEY_INLINE F accumulate(F sum, I dot, F w_scale, float a_scale) { return fma(to_float(dot), mul(w_scale, set(a_scale)), sum); }
 MOTLEY_INLINE F take_min(F sum, F min, float a_scale, int32_t a_sum) { return fnma(min, set(a_scale * static_cast<float>(a_sum)), sum); }
 
-template <int kFormat, int kPanels>
-void row_times_panels(const IntTile& t, int panel) {
-  using Blk = Blocks<kFormat>;
-  constexpr BlockSpec s = Blk::kSpec;
-  F sum[kPanels];
-  Panel w[kPanels];
-  for (int p = 0; p < kPanels; ++p) {
-    sum[p] = t.first ? zero() : load(t.c + kPanelColumns * (panel + p));
-    int64_t at = (panel + p) * t.w_stride;
-    w[p] = {t.w.low + at, t.w.high + at, t.w.scale + at};
-  }
-  for (int64_t b = 0; b < t.blocks; ++b) {
-    const int8_t* a = t.a + 32 * b;
-    float a_scale = t.a_scale[b];
-    int32_t a_sum[2] = {t.a_sum[2 * b], t.a_sum[2 * b + 1]};
-    if (Blk::kHalves == 1) a_sum[0] += a_sum[1];
-    for (int p = 0; p < kPanels; ++p) {
-      B low[Blk::kStored], high[2];
-      Blk::load_stored(w[p], b, low, high);
-      F scale[Blk::kHalves], min[Blk::kHalves];
-      Blk::scales(w[p], b, scale, min);
-      I dot = half_dot<Blk, 0>(set_int(-Blk::kBias * a_sum[0]), low, high, a, 4);
-      sum[p] = accumulate(sum[p], dot, scale[0], a_scale);
-      if constexpr (s.has_min) sum[p] = take_min(sum[p], min[0], a_scale, a_sum[0]);
-      if constexpr (Blk::kHalves == 2) {
-        dot = half_dot<Blk, 1>(set_int(-Blk::kBias * a_sum[1]), low, high, a, 4);
-        sum[p] = accumulate(sum[p], dot, scale[1], a_scale);
-        if constexpr (s.has_min) sum[p] = take_min(sum[p], min[1], a_scale, a_sum[1]);
-      }
-    }
-  }
-  for (int p = 0; p < kPanels; ++p) store(t.c + kPanelColumns * (panel + p), sum[p]);
+// The dots of some rows with one half of 32 elements; they come started at minus the bias. A chain of eight would be waited for, so there are
+// two for each row, one of them from zero; the sum of integers is the same.
+template <class Blk, int kRows, int kHalf, int g = 0>
+MOTLEY_INLINE void half_dots(I (*dot)[2], const B* low, const B* high, const int8_t* a) {
+  constexpr int kCount = 8 / Blk::kHalves, kAt = kHalf * kCount + g, kChain = g / (kCount / 2);
+  B w = Blk::template vector<kAt>(low, high);
+  for (int r = 0; r < kRows; ++r) dot[r][kChain] = Blk::dot_of(dot[r][kChain], w, splat4(a + 4 * (kAt * kRows + r)));
+  if constexpr (g + 1 < kCount) half_dots<Blk, kRows, kHalf, g + 1>(dot, low, high, a);
 }
 
-template <int kFormat>
+// The activations of 32 elements of some rows.
+template <int kRows>
+struct Activations {
+  const int8_t* a;
+  const float* scale;
+  const int32_t* sums;  // [2][rows]
+
+  template <int kHalves>
+  MOTLEY_INLINE int32_t sum(const Activations& x, int row, int half) {
+    return kHalves == 1 ? x.sums[row] + x.sums[kRows + row] : x.sums[half * kRows + row];
+  }
+};
+
+template <class Blk, int kRows, int kHalf>
+MOTLEY_INLINE void add_half(F (*sum)[kStrips], int strip, const B* low, const B* high, const F* scale, const F* min, const Activations<kRows>& x) {
+  I dot[kRows][2];
+  int32_t all[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    all[r] = Activations<kRows>::template sum<Blk::kHalves>(x, r, kHalf);
+    dot[r][0] = set_int(-Blk::kBias * all[r]);
+    dot[r][1] = set_int(0);
+  }
+  half_dots<Blk, kRows, kHalf>(dot, low, high, x.a);
+  for (int r = 0; r < kRows; ++r) {
+    sum[r][strip] = accumulate(sum[r][strip], add(dot[r][0], dot[r][1]), scale[kHalf], x.scale[r]);
+    if constexpr (Blk::kSpec.has_min) sum[r][strip] = take_min(sum[r][strip], min[kHalf], x.scale[r], all[r]);
+  }
+}
+
+template <int kFormat, int kRows>
+void rows_times_panel(const IntTile& t) {
+  using Blk = Blocks<kFormat>;
+  constexpr BlockSpec s = Blk::kSpec;
+  F sum[kRows][kStrips];
+  for (int r = 0; r < kRows; ++r)
+    for (int i = 0; i < kStrips; ++i) sum[r][i] = t.first ? zero() : load(t.c + r * t.c_stride + kStripColumns * i);
+  const uint8_t* w = t.w;
+  Activations<kRows> x{t.a, t.a_scale, t.a_sum};
+  for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
+    typename Blk::Head h;
+    Blk::ask_ahead(w, wide_bytes(s));
+    Blk::read_head(w, h);
+    w += head_bytes(s);
+#pragma GCC unroll 1
+    for (int i = 0; i < Blk::kParts; ++i) {
+      const uint8_t* part = w;
+      w += strips_at(s);
+      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
+        B low[Blk::kStored], high[2];
+        Blk::load_stored(w, low, high);
+        F scale[Blk::kHalves], min[Blk::kHalves];
+        Blk::scales(h, part, strip, scale, min);
+        add_half<Blk, kRows, 0>(sum, strip, low, high, scale, min, x);
+        if constexpr (Blk::kHalves == 2) add_half<Blk, kRows, 1>(sum, strip, low, high, scale, min, x);
+      }
+      x = {x.a + 32 * kRows, x.scale + kRows, x.sums + 2 * kRows};
+    }
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int i = 0; i < kStrips; ++i) store(t.c + r * t.c_stride + kStripColumns * i, sum[r][i]);
+}
+
+template <int kFormat, int kRows = 1>
 void int_tile(const IntTile& t) {
-  int panel = 0;
-  for (; panel + kStreams <= t.panels; panel += kStreams) row_times_panels<kFormat, kStreams>(t, panel);
-  for (; kStreams > 1 && panel < t.panels; ++panel) row_times_panels<kFormat, 1>(t, panel);
+  if (t.rows == kRows) return rows_times_panel<kFormat, kRows>(t);
+  if constexpr (kRows < kDirectRows) int_tile<kFormat, kRows + 1>(t);
 }
 
 template <int kFormat, int g = 0>
@@ -74,88 +100,103 @@ MOTLEY_INLINE void store_vectors(uint8_t* q, const B* low, const B* high) {
 }
 
 template <int kFormat>
-void stage(const Panel& w, int64_t blocks, uint8_t* q, float* scale, float* min) {
+void stage(const uint8_t* w, int64_t blocks, uint8_t* q, float* scale, float* min) {
   using Blk = Blocks<kFormat>;
-  for (int64_t b = 0; b < blocks; ++b) {
-    if (q) {
-      B low[Blk::kStored], high[2];
-      Blk::load_stored(w, b, low, high);
-      store_vectors<kFormat>(q + 512 * b, low, high);
-    }
-    F s[Blk::kHalves], m[Blk::kHalves];
-    Blk::scales(w, b, s, m);
-    for (int h = 0; h < Blk::kHalves; ++h) {
-      store(scale + kPanelColumns * (b * Blk::kHalves + h), s[h]);
-      if constexpr (Blk::kSpec.has_min) store(min + kPanelColumns * (b * Blk::kHalves + h), m[h]);
+  constexpr BlockSpec s = Blk::kSpec;
+  for (int64_t b = 0; b < blocks; b += Blk::kParts) {
+    Blk::ask_ahead(w, wide_bytes(s));
+    typename Blk::Head h;
+    Blk::read_head(w, h);
+    w += head_bytes(s);
+    for (int i = 0; i < Blk::kParts; ++i) {
+      const uint8_t* part = w;
+      w += strips_at(s);
+      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
+        if (q) {
+          B low[Blk::kStored], high[2];
+          Blk::load_stored(w, low, high);
+          store_vectors<kFormat>(q + 512 * strip, low, high);
+        }
+        F sc[Blk::kHalves], mi[Blk::kHalves];
+        Blk::scales(h, part, strip, sc, mi);
+        for (int half = 0; half < Blk::kHalves; ++half) {
+          store(scale + kPanelColumns * half + kStripColumns * strip, sc[half]);
+          if constexpr (s.has_min) store(min + kPanelColumns * half + kStripColumns * strip, mi[half]);
+        }
+      }
+      if (q) q += 512 * kStrips;
+      scale += kPanelColumns * Blk::kHalves, min += kPanelColumns * Blk::kHalves;
     }
   }
 }
 
 // Weights as floats, for products whose activations stay f32.
 template <int kFormat>
-void stage_float(const Panel& w, int64_t blocks, float* out) {
+void stage_float(const uint8_t* w, int64_t blocks, float* out) {
   using Blk = Blocks<kFormat>;
-  for (int64_t b = 0; b < blocks; ++b) {
-    alignas(64) uint8_t q[512];
-    alignas(64) float scale[2 * kPanelColumns], min[2 * kPanelColumns] = {};
-    Panel at = {w.low + b * low_bytes(Blk::kSpec), w.high + b * high_bytes(Blk::kSpec), w.scale};
-    B low[Blk::kStored], high[2];
-    Blk::load_stored(at, 0, low, high);
-    store_vectors<kFormat>(q, low, high);
-    F s[Blk::kHalves], m[Blk::kHalves];
-    Blk::scales(w, b, s, m);
-    for (int h = 0; h < Blk::kHalves; ++h) {
-      store(scale + kPanelColumns * h, s[h]);
-      if constexpr (Blk::kSpec.has_min) store(min + kPanelColumns * h, m[h]);
-    }
-    for (int k = 0; k < 32; ++k) {
-      int h = Blk::kHalves == 2 ? k / 16 : 0;
+  constexpr BlockSpec s = Blk::kSpec;
+  alignas(64) uint8_t q[Blk::kParts * 512 * kStrips];
+  alignas(64) float scale[Blk::kParts * Blk::kHalves * kPanelColumns], min[Blk::kParts * Blk::kHalves * kPanelColumns] = {};
+  for (int64_t b = 0; b < blocks; b += Blk::kParts, w += wide_bytes(s)) {
+    stage<kFormat>(w, Blk::kParts, q, scale, min);
+    for (int k = 0; k < s.block; ++k) {
+      int part = k / 32, at = kPanelColumns * (part * Blk::kHalves + (Blk::kHalves == 2 ? k % 32 / 16 : 0));
       for (int c = 0; c < kPanelColumns; ++c) {
-        int value = q[64 * (k / 4) + 4 * c + k % 4] - Blk::kSpec.bias;
-        out[(32 * b + k) * kPanelColumns + c] = scale[kPanelColumns * h + c] * static_cast<float>(value) - min[kPanelColumns * h + c];
+        int value = q[512 * (part * kStrips + c / kStripColumns) + 64 * (k % 32 / 4) + 4 * (c % kStripColumns) + k % 4] - s.bias;
+        *out++ = scale[at + c] * static_cast<float>(value) - min[at + c];
       }
     }
   }
 }
 
-template <int kFormat, int kRows>
-void staged_rows(const StagedTile& t) {
+template <int kFormat, int kRows, int kColumns>
+void staged_strips(const StagedTile& t, int strip) {
   using Blk = Blocks<kFormat>;
   constexpr int kCount = 8 / Blk::kHalves;
-  F sum[kRows];
-  for (int r = 0; r < kRows; ++r) sum[r] = t.first ? zero() : load(t.c + r * t.c_stride);
-  const int8_t* a = t.a;
-  const uint8_t* q = t.w.q;
-  for (int64_t b = 0; b < t.blocks; ++b) {
-    const float* a_scale = t.a_scale + b * kRows;
-    const int32_t* a_sum = t.a_sum + b * 2 * kRows;
-    for (int h = 0; h < Blk::kHalves; ++h) {
-      I dot[kRows];
+  F sum[kRows][kColumns];
+  float* c = t.c + kStripColumns * strip;
+  for (int r = 0; r < kRows; ++r)
+    for (int s = 0; s < kColumns; ++s) sum[r][s] = t.first ? zero() : load(c + r * t.c_stride + kStripColumns * s);
+  Activations<kRows> x{t.a, t.a_scale, t.a_sum};
+  const uint8_t* q = t.w.q + 512 * strip;
+  const float *scale = t.w.scale + kStripColumns * strip, *min = t.w.min + kStripColumns * strip;
+  for (int64_t b = 0; b < t.blocks; ++b, q += t.w.block_bytes) {
+    for (int h = 0; h < Blk::kHalves; ++h, scale += kPanelColumns, min += kPanelColumns) {
+      I dot[kRows][kColumns];
       for (int r = 0; r < kRows; ++r) {
-        int32_t all = Blk::kHalves == 1 ? a_sum[r] + a_sum[kRows + r] : a_sum[h * kRows + r];
-        dot[r] = set_int(-Blk::kBias * all);
+        I start = set_int(-Blk::kBias * Activations<kRows>::template sum<Blk::kHalves>(x, r, h));
+        for (int s = 0; s < kColumns; ++s) dot[r][s] = start;
       }
-      for (int g = 0; g < kCount; ++g, q += 64, a += 4 * kRows) {
-        B w = load_bytes(q);
-        for (int r = 0; r < kRows; ++r) dot[r] = Blk::dot_of(dot[r], w, splat4(a + 4 * r));
-      }
-      F scale = load(t.w.scale + kPanelColumns * (b * Blk::kHalves + h));
-      for (int r = 0; r < kRows; ++r) sum[r] = accumulate(sum[r], dot[r], scale, a_scale[r]);
-      if constexpr (Blk::kSpec.has_min) {
-        F min = load(t.w.min + kPanelColumns * (b * Blk::kHalves + h));
+      for (int g = h * kCount; g < (h + 1) * kCount; ++g) {
+        B w[kColumns];
+        for (int s = 0; s < kColumns; ++s) w[s] = load_bytes(q + 512 * s + 64 * g);
         for (int r = 0; r < kRows; ++r) {
-          int32_t all = Blk::kHalves == 1 ? a_sum[r] + a_sum[kRows + r] : a_sum[h * kRows + r];
-          sum[r] = take_min(sum[r], min, a_scale[r], all);
+          B a = splat4(x.a + 4 * (g * kRows + r));
+          for (int s = 0; s < kColumns; ++s) dot[r][s] = Blk::dot_of(dot[r][s], w[s], a);
+        }
+      }
+      for (int s = 0; s < kColumns; ++s) {
+        F w_scale = load(scale + kStripColumns * s);
+        for (int r = 0; r < kRows; ++r) sum[r][s] = accumulate(sum[r][s], dot[r][s], w_scale, x.scale[r]);
+        if constexpr (Blk::kSpec.has_min) {
+          F w_min = load(min + kStripColumns * s);
+          for (int r = 0; r < kRows; ++r) sum[r][s] = take_min(sum[r][s], w_min, x.scale[r], Activations<kRows>::template sum<Blk::kHalves>(x, r, h));
         }
       }
     }
+    x = {x.a + 32 * kRows, x.scale + kRows, x.sums + 2 * kRows};
   }
-  for (int r = 0; r < kRows; ++r) store(t.c + r * t.c_stride, sum[r]);
+  for (int r = 0; r < kRows; ++r)
+    for (int s = 0; s < kColumns; ++s) store(c + r * t.c_stride + kStripColumns * s, sum[r][s]);
 }
 
 template <int kFormat, int kIndex = 0>
 void staged_tile(const StagedTile& t) {
-  if (t.rows == kTileRows[kIndex]) return staged_rows<kFormat, kTileRows[kIndex]>(t);
+  constexpr int kRows = kTileRows[kIndex], kColumns = int_strips(kRows);
+  if (t.rows == kRows) {
+    for (int strip = 0; strip < kStrips; strip += kColumns) staged_strips<kFormat, kRows, kColumns>(t, strip);
+    return;
+  }
   if constexpr (kIndex + 1 < kNumTileRows) staged_tile<kFormat, kIndex + 1>(t);
 }
 
@@ -204,6 +245,8 @@ void fill_formats(KernelTable& t) {
 }  // namespace
 
 void fill_block_products(KernelTable& t) {
+  t.direct_rows = kDirectRows;
+  t.few_rows = kFewRows;
   t.quantise = quantise;
   fill_formats(t);
   // Formats that compute alike share the code: the staged form differs in halves, minimum and bias only.

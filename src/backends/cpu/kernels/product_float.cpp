@@ -1,7 +1,7 @@
-// Products with float weights in panels: a register tile of rows x 16 P outputs, each one chain of multiply-adds over k in order.
+// Products with float weights in panels: a register tile of rows x 16, 32 or 64 outputs, each one chain of multiply-adds over k in order.
 //
-// One row (decode) is bound by memory: several panels at once are as many independent streams. Many rows are bound
-// by the multiply-add units: AVX-512 holds 12 rows x 2 panels in 24 registers, per k two loads of weights and twelve broadcasts.
+// One row (decode) is bound by memory and reads a panel as one stream. Many rows are bound by the multiply-add units: AVX-512 holds 6 rows x
+// 64 columns in 24 registers, per k four loads of weights and six broadcasts.
 #include "backends/cpu/kernels/functions.h"
 #include "backends/cpu/kernels/simd.h"
 #include "backends/cpu/kernels/tiles.h"
@@ -22,42 +22,37 @@ struct Bf16 {
   MOTLEY_INLINE F get(const uint8_t* p) { return load_bf16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
-template <class Weight, int kRows, int kPanels>
-void tile_of(const FloatTile& t, int panel) {
-  F acc[kRows][kPanels];
+template <class Weight, int kRows, int kColumns>
+void tile_of(const FloatTile& t, int strip) {
+  F acc[kRows][kColumns];
   for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kPanels; ++p) acc[r][p] = zero();
-  const uint8_t* w[kPanels];
-  for (int p = 0; p < kPanels; ++p) w[p] = t.w + (panel + p) * t.w_stride;
+    for (int s = 0; s < kColumns; ++s) acc[r][s] = zero();
   const float* a = t.a;
   constexpr int64_t kStep = kPanelColumns * Weight::kBytes;
-  for (int64_t k = 0; k < t.k; ++k) {
-    F wk[kPanels];
-    for (int p = 0; p < kPanels; ++p) wk[p] = Weight::get(w[p] + k * kStep);
+  const uint8_t* w = t.w + strip * kStripColumns * Weight::kBytes;
+  for (int64_t k = 0; k < t.k; ++k, w += kStep) {
+    F wk[kColumns];
+    for (int s = 0; s < kColumns; ++s) wk[s] = Weight::get(w + s * kStripColumns * Weight::kBytes);
     for (int r = 0; r < kRows; ++r) {
       F x = set(a[r]);
-      for (int p = 0; p < kPanels; ++p) acc[r][p] = fma(x, wk[p], acc[r][p]);
+      for (int s = 0; s < kColumns; ++s) acc[r][s] = fma(x, wk[s], acc[r][s]);
     }
     a += kRows;
   }
   for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kPanels; ++p) {
-      float* c = t.c + r * t.c_stride + kPanelColumns * (panel + p);
-      store(c, t.first ? acc[r][p] : add(load(c), acc[r][p]));
+    for (int s = 0; s < kColumns; ++s) {
+      float* c = t.c + r * t.c_stride + kStripColumns * (strip + s);
+      store(c, t.first ? acc[r][s] : add(load(c), acc[r][s]));
     }
-}
-
-template <class Weight, int kRows, int kPanels>
-void tiles_from(const FloatTile& t, int panel) {
-  for (; panel + kPanels <= t.panels; panel += kPanels) tile_of<Weight, kRows, kPanels>(t, panel);
-  if constexpr (kPanels > 1)
-    if (panel < t.panels) tiles_from<Weight, kRows, kPanels / 2>(t, panel);
 }
 
 template <class Weight, int kIndex = 0>
 void float_tile(const FloatTile& t) {
-  constexpr int kRows = kTileRows[kIndex];
-  if (t.rows == kRows) return tiles_from<Weight, kRows, panels_for(kRows)>(t, 0);
+  constexpr int kRows = kTileRows[kIndex], kColumns = float_strips(kRows);
+  if (t.rows == kRows) {
+    for (int strip = 0; strip < kStrips; strip += kColumns) tile_of<Weight, kRows, kColumns>(t, strip);
+    return;
+  }
   if constexpr (kIndex + 1 < kNumTileRows) float_tile<Weight, kIndex + 1>(t);
 }
 

@@ -93,6 +93,7 @@ MOTLEY_INLINE F load_s8(const uint8_t* p) {
 }
 
 MOTLEY_INLINE I set_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+MOTLEY_INLINE I add(I a, I b) { return {_mm256_add_epi32(a.a, b.a), _mm256_add_epi32(a.b, b.b)}; }
 MOTLEY_INLINE F to_float(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 MOTLEY_INLINE I to_int(F x) { return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)}; }
 MOTLEY_INLINE int32_t reduce_add_int(I x) {

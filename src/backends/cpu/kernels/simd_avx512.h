@@ -64,6 +64,7 @@ MOTLEY_INLINE F load_u8(const uint8_t* p) { return {_mm512_cvtepi32_ps(_mm512_cv
 MOTLEY_INLINE F load_s8(const uint8_t* p) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))}; }
 
 MOTLEY_INLINE I set_int(int32_t x) { return {_mm512_set1_epi32(x)}; }
+MOTLEY_INLINE I add(I a, I b) { return {_mm512_add_epi32(a.v, b.v)}; }
 MOTLEY_INLINE F to_float(I x) { return {_mm512_cvtepi32_ps(x.v)}; }
 MOTLEY_INLINE I to_int(F x) { return {_mm512_cvtps_epi32(x.v)}; }
 MOTLEY_INLINE int32_t reduce_add_int(I x) { return _mm512_reduce_add_epi32(x.v); }

@@ -160,6 +160,10 @@ MOTLEY_INLINE I set_int(int32_t x) {
   QuadInt q = {x, x, x, x};
   return {{q, q, q, q}};
 }
+MOTLEY_INLINE I add(I a, I b) {
+  MOTLEY_EACH a.q[i] += b.q[i];
+  return a;
+}
 MOTLEY_INLINE int32_t reduce_add_int(I a) {
   QuadInt s = a.q[0] + a.q[1] + a.q[2] + a.q[3];
   return s[0] + s[1] + s[2] + s[3];

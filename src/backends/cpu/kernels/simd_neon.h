@@ -143,6 +143,10 @@ MOTLEY_INLINE I set_int(int32_t x) {
   int32x4_t q = vdupq_n_s32(x);
   return {{q, q, q, q}};
 }
+MOTLEY_INLINE I add(I a, I b) {
+  MOTLEY_EACH a.q[i] = vaddq_s32(a.q[i], b.q[i]);
+  return a;
+}
 MOTLEY_INLINE int32_t reduce_add_int(I a) { return vaddvq_s32(vaddq_s32(vaddq_s32(a.q[0], a.q[1]), vaddq_s32(a.q[2], a.q[3]))); }
 MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) {
   int16x8_t low = vcombine_s16(vmovn_s32(x.q[0]), vmovn_s32(x.q[1])), high = vcombine_s16(vmovn_s32(x.q[2]), vmovn_s32(x.q[3]));

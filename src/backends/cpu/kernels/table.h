@@ -17,38 +17,35 @@ enum Unary : int { kNeg, kExp, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGel
 enum Reduction : int { kReduceSum, kReduceMean, kReduceMax, kNumReductions };
 constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activation: silu, gelu, gelu_tanh, relu
 
-// A register tile of a product: c[r][16 p + lane] = (first ? 0 : c) + sum over k of a[k][r] * w[p][k][lane].
+// A register tile of a product: c[r][column] = (first ? 0 : c) + sum over k of a[k][r] * w[k][column], 64 columns.
 struct FloatTile {
   const float* a = nullptr;  // [k][rows]
   int rows = 0;
-  const uint8_t* w = nullptr;  // panel 0 at the tile's first k; f32, f16 or bf16 [k][16]
-  int64_t w_stride = 0;        // bytes from panel to panel
-  int panels = 0;
+  const uint8_t* w = nullptr;  // a panel at the tile's first k; f32, f16 or bf16 [k][64]
   int64_t k = 0;
   float* c = nullptr;
   int64_t c_stride = 0;  // floats from row to row
   bool first = false;
 };
 
-// The same with int8 activations in blocks of 32 (one scale each) and packed weights of a block format.
+// The same with int8 activations in blocks of 32 (one scale each) and a packed panel of a block format.
 struct IntTile {
   const int8_t* a = nullptr;       // [blocks][8][rows][4]
   const float* a_scale = nullptr;  // [blocks][rows]
   const int32_t* a_sum = nullptr;  // [blocks][2][rows]: sums of the first and the second 16
   int rows = 0;
-  Panel w = {};  // panel 0 at the tile's first block
-  int64_t w_stride = 0;
-  int panels = 0;
-  int64_t blocks = 0;  // of 32
+  const uint8_t* w = nullptr;  // a panel at the tile's first wide block
+  int64_t blocks = 0;          // of 32
   float* c = nullptr;
   int64_t c_stride = 0;
   bool first = false;
 };
 
-// One panel's blocks unpacked for reuse by many rows: what IntTile computes with, as bytes and floats.
+// A panel's blocks unpacked for reuse by many rows: what IntTile computes with, as bytes and floats.
 struct StagedPanel {
-  const uint8_t* q = nullptr;    // [blocks][8][16][4], 64-byte aligned
-  const float* scale = nullptr;  // [blocks][1 or 2][16]
+  const uint8_t* q = nullptr;    // [blocks][strip][8][16][4], 64-byte aligned
+  int64_t block_bytes = 0;       // of q, from one block to the next
+  const float* scale = nullptr;  // [blocks][1 or 2][64]
   const float* min = nullptr;    // the same, for formats that have it
 };
 struct StagedTile {
@@ -101,16 +98,18 @@ struct KernelTable {
   void (*rope_half)(float* out, const float* x, const float* cos, const float* sin, int64_t pairs, int64_t d);
   void (*rope_interleaved)(float* out, const float* x, const float* cos, const float* sin, int64_t pairs, int64_t d);
 
-  // Products. A call may take any number of panels; rows must be one of tile_rows (ascending, the first is 1).
+  // Products, a panel per call; rows must be one of tile_rows (ascending, the first is 1).
   const int* tile_rows;
   int num_tile_rows;
+  int direct_rows;                               // the largest tile of int_tile, which reads the panel itself
+  int few_rows;                                  // up to so many rows that is quicker than to share a staged one; at least direct_rows
   void (*float_tile[3])(const FloatTile& tile);  // weights f32, f16, bf16
   // Writes `rows` activations of k elements each as the a, a_scale and a_sum of an IntTile; and as the a of a FloatTile.
   void (*quantise)(const float* const* x, int rows, int64_t k, int8_t* a, float* a_scale, int32_t* a_sum);
   void (*interleave)(const float* const* x, int rows, int64_t k, float* a);
-  void (*int_tile[kNumBlockFormats])(const IntTile& tile);                                                // rows == 1
-  void (*stage[kNumBlockFormats])(const Panel& w, int64_t blocks, uint8_t* q, float* scale, float* min);  // q may be null for q8_0
-  void (*stage_float[kNumBlockFormats])(const Panel& w, int64_t blocks, float* out);                      // [32 blocks][16]
+  void (*int_tile[kNumBlockFormats])(const IntTile& tile);                                                  // rows <= direct_rows
+  void (*stage[kNumBlockFormats])(const uint8_t* w, int64_t blocks, uint8_t* q, float* scale, float* min);  // q may be null for q8_0
+  void (*stage_float[kNumBlockFormats])(const uint8_t* w, int64_t blocks, float* out);                      // [32 blocks][64]
   void (*staged_tile[kNumBlockFormats])(const StagedTile& tile);
 
   void (*attend)(const AttendChunk& chunk);
