@@ -9,16 +9,28 @@
 namespace motley::cpu::MOTLEY_ISA {
 namespace {
 
+// The products of a query with up to four keys, not yet summed over lanes: four chains, since one would be waited for.
+MOTLEY_INLINE void dots_of_four(const float* q, const float* k, int64_t d, int count, F* dot) {
+  const float* row[4];
+  F s[4];
+  for (int i = 0; i < 4; ++i) row[i] = k + (i < count ? i : 0) * d, s[i] = zero();
+  int64_t e = 0;
+  for (; e + 16 <= d; e += 16) {
+    F x = load(q + e);
+    for (int i = 0; i < 4; ++i) s[i] = fma(x, load(row[i] + e), s[i]);
+  }
+  if (e < d) {
+    F x = load_n(q + e, d - e);
+    for (int i = 0; i < 4; ++i) s[i] = fma(x, load_n(row[i] + e, d - e), s[i]);
+  }
+  for (int i = 0; i < 4; ++i) dot[i] = s[i];
+}
+
 void scores_of(const float* q, const float* k, int64_t d, int positions, float softcap, float* score) {
   for (int j = 0; j < positions; j += 16) {
     F dot[16];
     int n = positions - j < 16 ? positions - j : 16;
-    for (int i = 0; i < n; ++i) {
-      const float* row = k + (j + i) * d;
-      F s = zero();
-      for (int64_t e = 0; e < d; e += 16) s = fma(load_n(q + e, d - e), load_n(row + e, d - e), s);
-      dot[i] = s;
-    }
+    for (int i = 0; i < n; i += 4) dots_of_four(q, k + (j + i) * d, d, n - i, dot + i);
     for (int i = n; i < 16; ++i) dot[i] = zero();
     F s = reduce_add_16(dot);
     if (softcap > 0) s = mul(set(softcap), tanh(div(s, set(softcap))));
