@@ -1,6 +1,8 @@
 #include "io/tokenizer/hf_json.h"
 
 #include <cmath>
+#include <cstdint>
+#include <string_view>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -10,6 +12,42 @@ namespace motley::tok {
 namespace {
 
 constexpr int kMaxDepth = 64;
+
+// A score as the `tokenizers` package reads it: its JSON parser takes at most the digits that fit 64 bits and rounds twice, which moves one
+// score in four by its last bit. Of two ways to cut a word that are equally likely ("0" and "00", or the other way round) that bit decides.
+double package_score(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  uint64_t digits = 0;
+  int64_t exponent = 0;
+  bool point = false, full = false;
+  size_t i = 0;
+  for (; i < text.size() && text[i] != 'e' && text[i] != 'E'; ++i) {
+    if (text[i] == '.') {
+      point = true;
+      continue;
+    }
+    const auto digit = static_cast<uint64_t>(text[i] - '0');
+    full = full || digits > (UINT64_MAX - digit) / 10;
+    if (!full) digits = digits * 10 + digit;
+    if (full != point) exponent += full ? 1 : -1;
+  }
+  if (i < text.size()) {
+    text.remove_prefix(i + 1);
+    const bool down = text.starts_with('-');
+    if (down || text.starts_with('+')) text.remove_prefix(1);
+    // Beyond a few hundred it makes no difference how far.
+    const int64_t by = text.size() > 6 ? 999999 : parse_int(text).value_or(0);
+    exponent += down ? -by : by;
+  }
+  double value = static_cast<double>(digits);
+  for (; exponent < -308 && value != 0; exponent += 308) value /= 1e308;
+  if (value != 0) {
+    const double power = parse_double(fmt::format("1e{}", exponent < 0 ? -exponent : exponent)).value_or(HUGE_VAL);
+    value = exponent < 0 ? value / power : value * power;
+  }
+  return negative ? -value : value;
+}
 
 class Reader : public nlohmann::json_sax<Json> {
  public:
@@ -25,7 +63,9 @@ class Reader : public nlohmann::json_sax<Json> {
     if (into_ == Into::json) return builder_.number_unsigned(v);
     return number(static_cast<double>(v), v > INT64_MAX ? -1 : static_cast<int64_t>(v), true);
   }
-  bool number_float(number_float_t v, const string_t& s) override { return into_ == Into::json ? builder_.number_float(v, s) : number(v, 0, false); }
+  bool number_float(number_float_t v, const string_t& s) override {
+    return into_ == Into::json ? builder_.number_float(v, s) : number(package_score(s), 0, false);
+  }
   bool binary(binary_t& v) override { return builder_.binary(v); }
 
   bool string(string_t& v) override {

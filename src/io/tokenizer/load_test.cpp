@@ -99,6 +99,29 @@ TEST(Llama2c, ReadsItsOwnTokenizer) {
                  {"length 2147483648"});
 }
 
+// "0" and "00" are as likely as "00" and "0"; the `tokenizers` package finds the first likelier, since it rounds a score twice as it reads it.
+TEST(UnigramScores, AreReadAsThePackageReadsThem) {
+  auto tokenizer = Tokenizer::from_tokenizer_json(
+      R"({"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true},"model":{"type":"Unigram","unk_id":0,"vocab":[
+        ["<unk>",0.0],[",",-3.3268242764046985],["▁",-5.543460750636995],["1",-10.20340919996576],["0",-10.780477085921968],
+        ["00",-11.0799259219004],["5",-11.884975791633666],["▁15",-12.922716872788959]]}})",
+      "tokenizer.json");
+  EXPECT_EQ(tokenizer->encode("15,000"), (std::vector<int32_t>{7, 1, 4, 5}));
+  auto score_of = [](const std::string& number) {
+    return Tokenizer::from_tokenizer_json(R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",)" + number + "]]}}", number)
+        ->vocabulary()
+        .score(1);
+  };
+  EXPECT_EQ(score_of("-3.6677842630280253"), -3.6677842630280257);
+  EXPECT_EQ(score_of("-7.4815583414648135"), -7.481558341464813);
+  EXPECT_EQ(score_of("-2.5"), -2.5);
+  EXPECT_EQ(score_of("1.5e-3"), 0.0015);
+  EXPECT_EQ(score_of("25E+2"), 2500);
+  EXPECT_EQ(score_of("-123456789012345678901234567890.25"), -1.2345678901234568e29);
+  EXPECT_EQ(score_of("0.1e-400"), 0);
+  EXPECT_THROW(score_of("1.0e300000000000"), Error);
+}
+
 TEST(HostileTokenizerJson, NamesTheField) {
   expect_refused([] { load("{"); }, {"file", "byte"});
   expect_refused([] { load("[]"); }, {"an object with 'model'"});
