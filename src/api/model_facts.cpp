@@ -16,19 +16,6 @@ namespace {
 
 constexpr int64_t kUsualContext = 4096;
 
-std::vector<StoredType> stored_types(const Checkpoint& checkpoint) {
-  std::vector<StoredType> out;
-  for (const CheckpointTensor& t : checkpoint.tensors()) {
-    auto it = std::ranges::find(out, t.type_name, &StoredType::name);
-    if (it == out.end()) it = out.insert(it, StoredType{std::string(t.type_name), 0, 0, 0});
-    ++it->tensors;
-    it->elements += num_elements(t.shape);
-    it->bytes += t.size_bytes;
-  }
-  std::ranges::stable_sort(out, std::ranges::greater{}, &StoredType::bytes);
-  return out;
-}
-
 std::string gguf_value(const GgufFile& file, const GgufEntry& e) {
   if (e.type == GgufType::array) return Json(fmt::format("{} of {}", e.count, name(e.element))).dump();
   if (e.type == GgufType::string) return Json(valid_utf8(*file.find_string(e.key))).dump();
@@ -115,6 +102,21 @@ std::string kind_of(const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+std::vector<StoredType> stored_types(const Checkpoint& checkpoint) {
+  std::vector<StoredType> out;
+  for (const CheckpointTensor& t : checkpoint.tensors()) {
+    const std::optional<Dtype> kept = t.converted ? t.dtype : std::nullopt;
+    auto it = std::ranges::find_if(out, [&](const StoredType& s) { return s.name == t.type_name && s.kept == kept; });
+    if (it == out.end()) it = out.insert(it, StoredType{.name = std::string(t.type_name), .kept = kept});
+    ++it->tensors;
+    it->elements += num_elements(t.shape);
+    it->bytes += t.stored_bytes;
+    if (kept) it->kept_bytes += t.size_bytes;
+  }
+  std::ranges::stable_sort(out, std::ranges::greater{}, &StoredType::bytes);
+  return out;
+}
 
 ModelFacts model_facts(const std::string& path, std::optional<int64_t> context) {
   ModelFacts facts;

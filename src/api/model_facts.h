@@ -21,7 +21,12 @@ struct StoredType {
   std::string name;  // as the file calls it
   int64_t tensors = 0, elements = 0;
   uint64_t bytes = 0;
+  std::optional<Dtype> kept;  // nothing computes with this type: while loading, it is turned into that one,
+  uint64_t kept_bytes = 0;    // which takes so many
 };
+
+// The types of a checkpoint's tensors, largest share first.
+std::vector<StoredType> stored_types(const Checkpoint& checkpoint);
 
 struct MemoryNeed {
   int64_t context = 0;

@@ -51,7 +51,7 @@ ModelSource shape_source(const std::string& text, std::string& type) {
 // The type that holds most of a checkpoint's bytes.
 std::string main_type(const Checkpoint& checkpoint) {
   std::map<std::string, uint64_t> bytes;
-  for (const auto& t : checkpoint.tensors()) bytes[lower_ascii(t.type_name)] += t.size_bytes;
+  for (const auto& t : checkpoint.tensors()) bytes[lower_ascii(t.type_name)] += t.stored_bytes;
   auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? "" : most->first;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "api/model_facts.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/flags.h"
@@ -32,6 +33,13 @@ void print_passes(const std::vector<std::pair<std::string, size_t>>& counts) {
       if (counts[i].first == p.name) what = p.what;
     fmt::print("  {:<10} {:>5} nodes   {}\n", counts[i].first, counts[i].second, what);
   }
+}
+
+void print_conversions(const Checkpoint& checkpoint) {
+  for (const StoredType& t : stored_types(checkpoint))
+    if (t.kept)
+      fmt::print("  no kernel reads {}: its {} tensors become {} while they are loaded, {:.1f} MiB from {:.1f} in the file\n", t.name, t.tensors,
+                 name(*t.kept), mib(static_cast<int64_t>(t.kept_bytes)), mib(static_cast<int64_t>(t.bytes)));
 }
 
 // Nodes of one op with the same types, layouts and kernel are told once.
@@ -92,6 +100,7 @@ int check(const ExplainFlags& f, const ModelSource& source, const Plan& plan) {
 int explain(const ExplainFlags& f) {
   ModelOptions options = f.model.options();
   ModelSource source;
+  std::shared_ptr<const Checkpoint> checkpoint;
   if (!f.shape.empty()) {
     auto colon = f.shape.find(':');
     auto shape = find_shape(f.shape.substr(0, colon));
@@ -99,7 +108,7 @@ int explain(const ExplainFlags& f) {
     if (!shape || !recipe) fail(ErrorKind::usage, "explain", "'{}' is no known shape[:type]; try llama-3.2-1b:q8_0", f.shape);
     source = random_model(f.shape, *shape, *recipe, 1);
   } else {
-    auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
+    checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
     if (!checkpoint->has_weights())
       fail(ErrorKind::file, "explain", "{} has no weights, so their types are unknown; use --shape NAME:TYPE for a known shape", checkpoint->path());
     source = model_from_checkpoint(checkpoint);
@@ -123,8 +132,10 @@ int explain(const ExplainFlags& f) {
                }});
   fmt::print("\n{} with {} ({})\n", target.name, target.isa, target.description);
   ModelDemand demand = demand_of(source);
-  fmt::print("weights {:.1f} MiB as stored, KV pool {:.1f} MiB for {} tokens\n\n", mib(demand.weight_bytes), mib(kv_bytes(demand, plan)),
+  fmt::print("weights {:.1f} MiB, KV pool {:.1f} MiB for {} tokens\n", mib(demand.weight_bytes), mib(kv_bytes(demand, plan)),
              plan.context * plan.sequences);
+  if (checkpoint) print_conversions(*checkpoint);
+  fmt::print("\n");
   print_passes(counts);
   fmt::print("\n");
   print_kernels(compiled.graph, compiled.programs.back(), target);

@@ -98,8 +98,9 @@ std::string templates_line(const Tokenizer& t) {
 std::string types_table(const ModelFacts& facts) {
   std::string out;
   for (const StoredType& t : facts.types)
-    out += fmt::format("  {:<14} {:<8} {:>5} tensors {:>10} weights {:>10} {:6.2f} bits each\n", "", t.name, t.tensors,
-                       scaled(static_cast<double>(t.elements)), scaled(static_cast<double>(t.bytes), "B"), bits(t.bytes, t.elements));
+    out += fmt::format("  {:<14} {:<8} {:>5} tensors {:>10} weights {:>10} {:6.2f} bits each{}\n", "", t.name, t.tensors,
+                       scaled(static_cast<double>(t.elements)), scaled(static_cast<double>(t.bytes), "B"), bits(t.bytes, t.elements),
+                       t.kept ? fmt::format(", in memory {} as {}", scaled(static_cast<double>(t.kept_bytes), "B"), name(*t.kept)) : "");
   return out;
 }
 
@@ -144,7 +145,7 @@ std::string text_of(const ModelFacts& facts, const ShowFlags& f) {
     out += "tensors\n";
     for (const CheckpointTensor& t : facts.checkpoint->tensors())
       out += fmt::format("  {:<52} {:<8} {:<20} {:>12}\n", printable(t.name), t.type_name, to_string(t.shape),
-                         scaled(static_cast<double>(t.size_bytes), "B"));
+                         scaled(static_cast<double>(t.stored_bytes), "B"));
   }
   return out;
 }
@@ -194,8 +195,10 @@ std::string json_of(const ModelFacts& facts, const ShowFlags& f) {
   json["weight_bytes"] = facts.weight_bytes;
   json["bits_per_weight"] = bits(static_cast<uint64_t>(facts.weight_bytes), facts.parameters);
   json["types"] = OrderedJson::array();
-  for (const StoredType& t : facts.types)
+  for (const StoredType& t : facts.types) {
     json["types"].push_back(OrderedJson{{"type", t.name}, {"tensors", t.tensors}, {"elements", t.elements}, {"bytes", t.bytes}});
+    if (t.kept) json["types"].back()["kept_as"] = name(*t.kept), json["types"].back()["kept_bytes"] = t.kept_bytes;
+  }
   json["config"] = facts.config ? config_json(*facts.config) : OrderedJson(nullptr);
   json["tokenizer"] = tokenizer_json(facts);
   if (!facts.tokenizer_problem.empty()) json["tokenizer_problem"] = facts.tokenizer_problem;
@@ -210,7 +213,7 @@ std::string json_of(const ModelFacts& facts, const ShowFlags& f) {
     json["tensors"] = OrderedJson::array();
     for (const CheckpointTensor& t : facts.checkpoint->tensors())
       json["tensors"].push_back(
-          OrderedJson{{"name", std::string(t.name)}, {"type", std::string(t.type_name)}, {"shape", t.shape}, {"bytes", t.size_bytes}});
+          OrderedJson{{"name", std::string(t.name)}, {"type", std::string(t.type_name)}, {"shape", t.shape}, {"bytes", t.stored_bytes}});
   }
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }

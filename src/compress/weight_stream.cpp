@@ -14,7 +14,9 @@ bool needs_floats(const TensorPlan& plan) { return plan.how == Rearrangement::tr
 }  // namespace
 
 WeightStream::WeightStream(const Checkpoint& checkpoint, const ModelConfig& config, const WriteOptions& options)
-    : checkpoint_(checkpoint), options_(options), weights_(config, checkpoint), pool_({.threads = options.threads}) {}
+    : checkpoint_(checkpoint), options_(options), weights_(config, checkpoint), pool_({.threads = options.threads}) {
+  for (const CheckpointTensor& t : checkpoint.tensors()) total_ += static_cast<int64_t>(t.size_bytes);
+}
 
 const Tensor& WeightStream::state(const std::string& name) {
   if (name == state_name_) return state_;
@@ -30,7 +32,7 @@ const Tensor& WeightStream::state(const std::string& name) {
 
 void WeightStream::advance(size_t bytes) {
   done_ += static_cast<int64_t>(bytes);
-  if (options_.progress) options_.progress(done_, static_cast<int64_t>(checkpoint_.weight_bytes()));
+  if (options_.progress) options_.progress(done_, total_);
 }
 
 Tensor WeightStream::next(const PlannedTensor& t) {

@@ -45,7 +45,7 @@ class WeightStream {
   ThreadPool pool_;
   std::string state_name_;
   Tensor state_;
-  int64_t done_ = 0;
+  int64_t done_ = 0, total_ = 0;  // bytes read, converted ones as they are afterwards
   bool requantised_ = false;
   std::vector<TypeReport> types_;
 };

@@ -91,18 +91,19 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
     Tensor weight = source.load(s.name);
     std::vector<std::byte> copy;
     std::once_flag copied;
+    const bool may_vanish = source.mapped && !weight.owns_bytes();
     WeightSource bytes;
     bytes.mapped = weight.bytes();
     bytes.owner = std::make_shared<Tensor>(weight);
     bytes.read = [&](uint64_t offset, std::span<std::byte> to) {
       check(offset + to.size() <= weight.size_bytes(), "a device reads within the weight");
       // A mapped file goes through read(), so that one cut short by somebody else is an error and not a signal. Many threads come here.
-      if (source.mapped)
+      if (may_vanish)
         std::call_once(copied, [&] {
           copy.resize(weight.size_bytes());
           source.read(s.name, copy);
         });
-      std::copy_n((source.mapped ? copy.data() : weight.bytes()) + offset, to.size(), to.data());
+      std::copy_n((may_vanish ? copy.data() : weight.bytes()) + offset, to.size(), to.data());
     };
     device.upload(s.name, s.type, s.layout, bytes);
     source.drop(s.name);

@@ -6,9 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "io/converted_tensor.h"
 #include "io/file_kind.h"
 #include "io/gguf.h"
 #include "io/gguf_split.h"
@@ -80,6 +82,7 @@ struct Checkpoint::Content {
 
   struct Place {
     uint32_t file, tensor;
+    std::shared_ptr<const ConvertedTensor> converted;  // null: as it lies in the file
   };
   std::vector<CheckpointTensor> tensors;
   std::vector<Place> places;
@@ -89,6 +92,7 @@ struct Checkpoint::Content {
   void open_gguf(const std::string& file);
   void open_configs();
   void index_tensors();
+  void convert_last(std::shared_ptr<const ConvertedTensor> how);
   const CheckpointTensor* find(std::string_view name) const;
   const Place& place(std::string_view name) const;
 };
@@ -154,20 +158,29 @@ void Checkpoint::Content::open_gguf(const std::string& file) {
   if (folder.empty()) folder = ".";
 }
 
+void Checkpoint::Content::convert_last(std::shared_ptr<const ConvertedTensor> how) {
+  CheckpointTensor& t = tensors.back();
+  t.dtype = how->dtype();
+  t.size_bytes = static_cast<uint64_t>(row_bytes(how->dtype(), num_elements(t.shape)));
+  t.converted = true;
+  places.back().converted = std::move(how);
+}
+
 // Safetensors names are unique across shards already (open_safetensors_index), and so are those of GGUF parts (open_gguf_parts).
 void Checkpoint::Content::index_tensors() {
   for (uint32_t f = 0; f < ggufs.size(); ++f) {
     for (uint32_t i = 0; i < ggufs[f].tensors().size(); ++i) {
       const auto& t = ggufs[f].tensors()[i];
-      tensors.push_back({t.name, t.dtype(), t.type->name, t.shape, t.size_bytes});
-      places.push_back({f, i});
+      tensors.push_back({t.name, t.dtype(), t.type->name, t.shape, t.size_bytes, t.size_bytes, t.type->nearest});
+      places.push_back({f, i, nullptr});
+      if (const StoredFormat* stored = find_stored_format(t.type->name)) convert_last(convert_blocks(ggufs[f], t, *stored));
     }
   }
   for (uint32_t f = 0; f < shards.size(); ++f) {
     for (uint32_t i = 0; i < shards[f].tensors().size(); ++i) {
       const auto& t = shards[f].tensors()[i];
-      tensors.push_back({t.name, t.dtype(), t.type->name, t.shape, t.size_bytes});
-      places.push_back({f, i});
+      tensors.push_back({t.name, t.dtype(), t.type->name, t.shape, t.size_bytes, t.size_bytes, "BF16, F16 or F32"});
+      places.push_back({f, i, nullptr});
     }
   }
   by_name.resize(tensors.size());
@@ -231,29 +244,40 @@ const CheckpointTensor* Checkpoint::find(std::string_view name) const { return c
 
 uint64_t Checkpoint::weight_bytes() const {
   return std::accumulate(content_->tensors.begin(), content_->tensors.end(), uint64_t{0},
-                         [](uint64_t sum, const auto& t) { return sum + t.size_bytes; });
+                         [](uint64_t sum, const auto& t) { return sum + t.stored_bytes; });
 }
 
 Tensor Checkpoint::load(std::string_view name) const {
-  auto [file, tensor] = content_->place(name);
-  return content_->format == CheckpointFormat::gguf ? content_->ggufs[file].load(name) : content_->shards[file].load(name);
+  const auto& place = content_->place(name);
+  if (place.converted) {
+    const CheckpointTensor& t = *find(name);
+    Tensor tensor = Tensor::zeros(*t.dtype, t.shape);
+    place.converted->read({tensor.mutable_bytes(), tensor.size_bytes()});
+    return tensor;
+  }
+  return content_->format == CheckpointFormat::gguf ? content_->ggufs[place.file].load(name) : content_->shards[place.file].load(name);
 }
 
 void Checkpoint::read(std::string_view name, std::span<std::byte> to) const {
-  auto [file, tensor] = content_->place(name);
-  if (content_->format == CheckpointFormat::gguf) {
-    content_->ggufs[file].read(content_->ggufs[file].tensors()[tensor], to);
+  const auto& place = content_->place(name);
+  if (place.converted) {
+    check(to.size() == find(name)->size_bytes, "read() is given room for the whole tensor");
+    place.converted->read(to);
+  } else if (content_->format == CheckpointFormat::gguf) {
+    content_->ggufs[place.file].read(content_->ggufs[place.file].tensors()[place.tensor], to);
   } else {
-    content_->shards[file].read(content_->shards[file].tensors()[tensor], to);
+    content_->shards[place.file].read(content_->shards[place.file].tensors()[place.tensor], to);
   }
 }
 
 void Checkpoint::drop(std::string_view name) const {
-  auto [file, tensor] = content_->place(name);
-  if (content_->format == CheckpointFormat::gguf) {
-    content_->ggufs[file].drop(content_->ggufs[file].tensors()[tensor]);
+  const auto& place = content_->place(name);
+  if (place.converted) {
+    place.converted->drop();
+  } else if (content_->format == CheckpointFormat::gguf) {
+    content_->ggufs[place.file].drop(content_->ggufs[place.file].tensors()[place.tensor]);
   } else {
-    content_->shards[file].drop(content_->shards[file].tensors()[tensor]);
+    content_->shards[place.file].drop(content_->shards[place.file].tensors()[place.tensor]);
   }
 }
 

@@ -31,10 +31,13 @@ enum class CheckpointFormat { hf, gguf };
 
 struct CheckpointTensor {
   std::string_view name;
-  std::optional<Dtype> dtype;  // nothing: a type this program does not compute with; loading it is an Error
-  std::string_view type_name;  // as the file calls it: "Q4_K", "BF16", "F8_E4M3"
+  std::optional<Dtype> dtype;  // as load() gives it; nothing: a type this program cannot read, loading it is an Error
+  std::string_view type_name;  // as the file calls it: "Q4_K", "BF16", "IQ4_XS"
   Shape shape;
-  uint64_t size_bytes = 0;
+  uint64_t size_bytes = 0;        // as load() gives it
+  uint64_t stored_bytes = 0;      // in the file
+  std::string_view nearest = "";  // for a type that cannot be read, the one to have instead
+  bool converted = false;         // stored as type_name, which nothing computes with: load() and read() turn it into dtype
 };
 
 class Checkpoint {
@@ -56,10 +59,10 @@ class Checkpoint {
   std::span<const CheckpointTensor> tensors() const;
   const CheckpointTensor* find(std::string_view name) const;
   bool has(std::string_view name) const { return find(name) != nullptr; }
-  uint64_t weight_bytes() const;  // of all tensors
+  uint64_t weight_bytes() const;  // of all tensors, in the files
 
-  Tensor load(std::string_view name) const;                         // borrows the mapping
-  void read(std::string_view name, std::span<std::byte> to) const;  // copies through read(); to has the tensor's size
+  Tensor load(std::string_view name) const;                         // borrows the mapping, but owns what was converted
+  void read(std::string_view name, std::span<std::byte> to) const;  // copies through read(); to has size_bytes
   void drop(std::string_view name) const;                           // its pages are no longer needed
 
  private:

@@ -4,14 +4,19 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "io/gguf.h"
 #include "io/gguf_writer.h"
 #include "io/io_test_support.h"
 #include "io/json.h"
 #include "io/safetensors_writer.h"
+#include "quant/format.h"
+#include "quant/stored.h"
 
 namespace motley {
 namespace {
@@ -120,6 +125,51 @@ TEST_F(CheckpointTest, GgufFileAndFolder) {
   EXPECT_EQ(first(Checkpoint::open(folder / "g"), "w"), 4);
   gguf("g/n.gguf", "w", 5);
   refused(folder / "g", {"has several GGUF files: m.gguf, n.gguf. Name one of them"});
+}
+
+// A format that is only read is converted on the way: what the checkpoint gives means what the file says (quant/stored_test.cpp has the bounds).
+TEST_F(CheckpointTest, FormatsWithoutKernelsAreConverted) {
+  struct Case {
+    const char* stored;
+    uint32_t id;
+    Dtype as_large;  // a type of the same block size and bytes, under which the writer lets it pass
+  };
+  for (const auto& [stored, id, as_large] : {Case{"IQ4_NL", 20, Dtype::q4_0}, Case{"IQ3_S", 21, Dtype::q3_k}}) {
+    const StoredFormat& f = *find_stored_format(stored);
+    std::string vectors = std::string(MOTLEY_SOURCE_DIR) + "/tests/data/quant/" + lower_ascii(stored);
+    const std::string blocks = read_file(vectors + ".blocks", 1 << 20), floats = read_file(vectors + ".f32", 1 << 20);
+    // Two experts of 300 rows of 512, more than one worker takes at a time.
+    std::string all;
+    while (all.size() < 600 * blocks.size()) all += blocks;
+    GgufWriter out(folder / "m.gguf");
+    out.set_string("general.architecture", "llama");
+    out.declare("w", as_large, {2, 300, 512});
+    out.write("w", std::as_bytes(std::span(all)));
+    out.commit();
+    std::string file = read_file(folder / "m.gguf", 1 << 24);
+    const size_t type_at = file.find(std::string("w\3\0\0\0", 5)) + 5 + 3 * 8;
+    file[type_at] = static_cast<char>(id);
+    folder.write("m.gguf", file);
+
+    auto c = Checkpoint::open(folder / "m.gguf");
+    const CheckpointTensor& t = *c.find("w");
+    EXPECT_EQ(t.type_name, stored);
+    EXPECT_EQ(t.dtype, f.kept);
+    EXPECT_TRUE(t.converted);
+    EXPECT_EQ(t.stored_bytes, all.size());
+    EXPECT_EQ(c.weight_bytes(), all.size());
+    Tensor w = c.load("w");
+    ASSERT_EQ(w.size_bytes(), t.size_bytes);
+    EXPECT_TRUE(w.owns_bytes());
+    std::vector<std::byte> copy(t.size_bytes);
+    c.read("w", copy);
+    EXPECT_EQ(std::memcmp(copy.data(), w.bytes(), copy.size()), 0);
+    c.drop("w");
+    std::vector<float> y(static_cast<size_t>(w.size())), x(512);
+    format(w.dtype()).unpack(w.bytes(), y.data(), w.size());
+    std::memcpy(x.data(), floats.data(), floats.size());
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], x[i % 512], std::fabs(x[i % 512]) * 0x1p-11f + 127 * 0x1p-25f) << stored << " " << i;
+  }
 }
 
 TEST_F(CheckpointTest, SplitGguf) {

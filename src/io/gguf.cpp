@@ -217,6 +217,11 @@ void GgufFile::read(const GgufTensor& tensor, std::span<std::byte> to) const {
   source_.copy(tensor.offset, to);
 }
 
+void GgufFile::read(const GgufTensor& tensor, uint64_t from_byte, std::span<std::byte> to) const {
+  check(from_byte <= tensor.size_bytes && to.size() <= tensor.size_bytes - from_byte, "a part of a tensor lies within it");
+  source_.copy(tensor.offset + from_byte, to);
+}
+
 void GgufFile::drop(const GgufTensor& tensor) const { source_.drop(tensor.offset, tensor.size_bytes); }
 
 }  // namespace motley

@@ -90,6 +90,7 @@ class GgufFile {
   Tensor load(std::string_view name) const;
   // Copies the whole tensor; to must have its size. A file truncated meanwhile is an Error.
   void read(const GgufTensor& tensor, std::span<std::byte> to) const;
+  void read(const GgufTensor& tensor, uint64_t from_byte, std::span<std::byte> to) const;  // a part of it
   // The tensor's pages are no longer needed.
   void drop(const GgufTensor& tensor) const;
 

@@ -11,6 +11,7 @@
 #include "io/gguf_writer.h"
 #include "io/io_test_support.h"
 #include "motley/error.h"
+#include "quant/stored.h"
 
 namespace motley {
 namespace {
@@ -23,6 +24,11 @@ TEST(Gguf, TypeTableAgreesWithTheDtypes) {
     EXPECT_EQ(find_ggml_type(t.id), &t);
     if (!t.dtype) {
       EXPECT_TRUE(parse_dtype(t.nearest)) << t.name;
+      if (const StoredFormat* stored = find_stored_format(t.name)) {
+        EXPECT_EQ(t.block, stored->block) << t.name;
+        EXPECT_EQ(t.block_bytes, stored->block_bytes) << t.name;
+        EXPECT_EQ(parse_dtype(t.nearest), stored->kept) << t.name;
+      }
       continue;
     }
     EXPECT_EQ(t.block, info(*t.dtype).block) << t.name;

@@ -1,5 +1,6 @@
 // The tensor types that GGUF files use, by ggml's numbers: those this program computes with (they have a Dtype) and those it only knows
-// by name and size, so that a file with such a tensor can still be listed, checked, and refused with a helpful sentence.
+// by name and size, so that a file with such a tensor can still be listed, checked, and refused with a helpful sentence. Some of the latter
+// have a reader in quant/stored.h and are turned into their nearest type by whoever loads a model (Checkpoint).
 //
 //   const GgmlType* type = find_ggml_type(12);   // {12, "Q4_K", Dtype::q4_k, 256, 144}
 #pragma once

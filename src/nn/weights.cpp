@@ -22,8 +22,8 @@ std::optional<WeightParts> WeightMap::find_one(const std::string& tensor) const 
   const CheckpointTensor* found = checkpoint_.find(tensor);
   if (!found) return std::nullopt;
   if (!found->dtype)
-    fail(ErrorKind::file, "model", "{}: tensor '{}' is stored as {}, which is not supported: convert the model to another type first",
-         checkpoint_.path(), tensor, found->type_name);
+    fail(ErrorKind::file, "model", "{}: tensor '{}' is stored as {}, which is not supported; the nearest that is: {}", checkpoint_.path(), tensor,
+         found->type_name, found->nearest);
   if (found->shape.empty()) fail(ErrorKind::file, "model", "{}: tensor '{}' is a single number, expected a weight", checkpoint_.path(), tensor);
   return WeightParts{{*found->dtype, fixed(found->shape)}, {{tensor, 0, rows_of(found->shape)}}, true};
 }
@@ -108,13 +108,16 @@ void WeightMap::read(const std::string& state, std::span<std::byte> to) const {
     return;
   }
   const auto row = static_cast<size_t>(row_bytes(source.type.dtype, source.type.dim(-1).n));
+  Tensor whole;  // that pieces are cut from: converted once, if it has to be
+  std::string whole_name;
   for (const WeightPiece& piece : source.pieces) {
     const auto begin = static_cast<size_t>(piece.first_row) * row, size = static_cast<size_t>(piece.rows) * row;
     check(size <= to.size(), "a state's buffer has the state's size");
     if (size == checkpoint_.find(piece.tensor)->size_bytes) {
       checkpoint_.read(piece.tensor, to.first(size));
     } else {
-      std::memcpy(to.data(), checkpoint_.load(piece.tensor).bytes() + begin, size);
+      if (whole_name != piece.tensor) whole = checkpoint_.load(piece.tensor), whole_name = piece.tensor;
+      std::memcpy(to.data(), whole.bytes() + begin, size);
     }
     to = to.subspan(size);
   }

@@ -33,6 +33,7 @@ class Tensor {
   int64_t size() const { return num_elements(shape_); }
   size_t size_bytes() const;
   bool empty() const { return bytes_ == nullptr; }
+  bool owns_bytes() const { return owned_; }  // false: they may be a file's, and vanish with it
 
   const std::byte* bytes() const { return bytes_; }
   std::byte* mutable_bytes();  // only for tensors that own their memory

@@ -6,7 +6,8 @@ requirements.txt: `build/venv/bin/pip install llama-cpp-python`, and this check 
 
  1. Every checkpoint of tests/data/models, converted: llama.cpp's logits against the recorded ones.
  2. A model with rows of 256, quantised by us into each type: llama.cpp's logits against ours. Both round activations to 8 bits, in different ways.
- 3. stories260K: greedy text, and perplexity in F32, Q8_0 and Q4_0.
+ 3. The same model in each format that is only read, packed by ggml (importance all alike): llama.cpp's logits against ours.
+ 4. stories260K: greedy text, and perplexity in F32, Q8_0 and Q4_0.
 """
 
 import ctypes
@@ -36,6 +37,7 @@ GELU_TABLE = 0.02  # llama.cpp's CPU code reads GELU from a table in F16
 QUANTISED = 0.03  # of the logits' root mean square
 PERPLEXITY = 0.005  # relative
 
+ONLY_READ = ("IQ4_NL", "IQ4_XS", "MXFP4", "IQ3_XXS", "IQ3_S", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_S", "IQ1_M")
 USES_GELU = ("gemma", "gpt2", "gpt-neox")
 # What llama.cpp does not compute, put to what it takes for granted: no windows in these families, one query scale and one pattern of layers in
 # Gemma. Such a checkpoint is compared with our own run of it, which the recorded logits vouch for elsewhere.
@@ -183,6 +185,50 @@ def check_types(report, work: Path):
         report.line(off <= QUANTISED, f"{kind}: our logits and llama.cpp's differ by {100 * off:.3f} % (allowed {100 * QUANTISED:.0f} %)")
 
 
+def ggml_pack(values, kind):
+    base = ctypes.CDLL(str(next(Path(lib.__file__).parent.glob("lib/libggml-base.so*"))))
+    base.ggml_quantize_chunk.restype = ctypes.c_size_t
+    base.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p] + 3 * [ctypes.c_int64] + [ctypes.c_void_p]
+    rows, columns = values.shape
+    block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+    packed = np.zeros((rows, columns // block * block_bytes), np.uint8)
+    importance = np.ones(columns, np.float32)
+    values = np.ascontiguousarray(values, np.float32)
+    base.ggml_quantize_chunk(int(kind), values.ctypes.data, packed.ctypes.data, 0, rows, columns, importance.ctypes.data)
+    return packed
+
+
+def check_stored_types(report, work: Path):
+    config = wide_checkpoint(work / "wide-stored")
+    ids = np.random.default_rng(2).integers(3, config["vocab_size"], 40).tolist()
+    plain = work / "wide-f32.gguf"
+    run("quantize", work / "wide-stored", "-t", "f32", "-o", plain)
+    reader = gguf.GGUFReader(with_vocabulary_of_nothing(plain, config["vocab_size"]))
+    architecture = reader.get_field("general.architecture").contents()
+    for name in ONLY_READ:
+        kind = gguf.GGMLQuantizationType[name]
+        file = work / f"stored-{name}.gguf"
+        writer = gguf.GGUFWriter(file, architecture)
+        for field in reader.fields.values():
+            if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+                writer.add_key_value(field.name, field.contents(), field.types[0], field.types[-1] if len(field.types) > 1 else None)
+        for tensor in reader.tensors:
+            data, stored = tensor.data, tensor.tensor_type
+            if len(tensor.shape) == 2:
+                data, stored = ggml_pack(data, kind), kind
+            writer.add_tensor(tensor.name, data, raw_dtype=stored)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        ours = our_logits(file, ids, work)
+        model = Model(file, 256)
+        theirs = model.logits(ids)
+        model.close()
+        off = float(np.sqrt(((ours - theirs) ** 2).mean() / (theirs**2).mean()))
+        report.line(off <= QUANTISED, f"{name}: our logits and llama.cpp's differ by {100 * off:.3f} % (allowed {100 * QUANTISED:.0f} %)")
+
+
 def perplexity(model, tokens, window):
     nll = []
     for start in range(0, len(tokens), window):
@@ -233,6 +279,7 @@ def main():
             except RuntimeError as error:
                 report.line(False, f"{checkpoint.name}: {error}")
         check_types(report, work)
+        check_stored_types(report, work)
         if has_shared("weights/stories260K"):
             check_stories(report, work)
     report.finish()
