@@ -274,6 +274,10 @@ std::unique_ptr<tok::Pipeline> make_ggml_pipeline(GgmlVocabulary v, const std::s
     fail(ErrorKind::file, "tokenizer", "{}: tokenizer.ggml.model is '{}', expected gpt2, llama, bert or t5", name, printable(v.model));
   }
   if (!v.before.empty() || !v.after.empty()) {
+    constexpr size_t kMost = 4096;  // each stands around every text
+    if (v.before.size() + v.after.size() > kMost)
+      fail(ErrorKind::file, "tokenizer", "{}: motley.tokenizer.before and .after have {} tokens, expected at most {}", name,
+           v.before.size() + v.after.size(), kMost);
     Template around{v.before};
     around.items.push_back(Template::kText);
     around.items.insert(around.items.end(), v.after.begin(), v.after.end());
