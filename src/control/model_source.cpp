@@ -26,9 +26,8 @@ ModelSource model_from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint, 
       .name = model->checkpoint->path(),
       .config = model->config,
       .types = model->weights.types(),
-      .mapped = true,
       .load = [model](const std::string& state) { return model->weights.load(state); },
-      .read = [model](const std::string& state, std::span<std::byte> to) { model->weights.read(state, to); },
+      .read_part = [model](const std::string& state, uint64_t from, std::span<std::byte> to) { return model->weights.read_part(state, from, to); },
       .drop = [model](const std::string& state) { model->weights.drop(state); },
   };
 }

@@ -16,10 +16,11 @@ struct ModelSource {
   std::string name;  // for messages: a path, or the name of a shape
   ModelConfig config;
   WeightTypes types;
-  bool mapped = false;  // load() borrows a file's mapping, whose pages may vanish: bytes to keep are copied with read()
-  std::function<Tensor(const std::string& state)> load;                         // plain layout
-  std::function<void(const std::string& state, std::span<std::byte> to)> read;  // the same bytes, copied
-  std::function<void(const std::string& state)> drop;                           // its source pages are no longer needed
+  std::function<Tensor(const std::string& state)> load;  // plain layout
+  // Where load() borrows a file's mapping, whose pages may vanish: copies a part of it by reading. False where load() gave bytes of its own;
+  // null where it always does. Any number of threads may call it at once.
+  std::function<bool(const std::string& state, uint64_t from_byte, std::span<std::byte> to)> read_part = {};
+  std::function<void(const std::string& state)> drop;  // its source pages are no longer needed
 };
 
 // The model of a checkpoint, for sessions whose sequences have at most `context` tokens (0: as many as the model allows). Some models

@@ -82,7 +82,6 @@ ModelSource random_model(const std::string& name, const ModelConfig& shape_of, c
             read(state, {t.mutable_bytes(), t.size_bytes()});
             return t;
           },
-      .read = read,
       .drop = [](const std::string&) {},
   };
 }

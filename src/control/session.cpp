@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -89,21 +88,14 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
       continue;
     }
     Tensor weight = source.load(s.name);
-    std::vector<std::byte> copy;
-    std::once_flag copied;
-    const bool may_vanish = source.mapped && !weight.owns_bytes();
     WeightSource bytes;
     bytes.mapped = weight.bytes();
     bytes.owner = std::make_shared<Tensor>(weight);
     bytes.read = [&](uint64_t offset, std::span<std::byte> to) {
       check(offset + to.size() <= weight.size_bytes(), "a device reads within the weight");
-      // A mapped file goes through read(), so that one cut short by somebody else is an error and not a signal. Many threads come here.
-      if (may_vanish)
-        std::call_once(copied, [&] {
-          copy.resize(weight.size_bytes());
-          source.read(s.name, copy);
-        });
-      std::copy_n((may_vanish ? copy.data() : weight.bytes()) + offset, to.size(), to.data());
+      // A mapped file is read, so that one cut short by somebody else is an error and not a signal.
+      if (source.read_part && source.read_part(s.name, offset, to)) return;
+      std::copy_n(weight.bytes() + offset, to.size(), to.data());
     };
     device.upload(s.name, s.type, s.layout, bytes);
     source.drop(s.name);

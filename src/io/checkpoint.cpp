@@ -270,6 +270,16 @@ void Checkpoint::read(std::string_view name, std::span<std::byte> to) const {
   }
 }
 
+bool Checkpoint::read_part(std::string_view name, uint64_t from_byte, std::span<std::byte> to) const {
+  const auto& place = content_->place(name);
+  if (place.converted) return false;
+  if (content_->format == CheckpointFormat::gguf)
+    content_->ggufs[place.file].read(content_->ggufs[place.file].tensors()[place.tensor], from_byte, to);
+  else
+    content_->shards[place.file].read(content_->shards[place.file].tensors()[place.tensor], from_byte, to);
+  return true;
+}
+
 void Checkpoint::drop(std::string_view name) const {
   const auto& place = content_->place(name);
   if (place.converted) {

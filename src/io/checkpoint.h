@@ -63,7 +63,9 @@ class Checkpoint {
 
   Tensor load(std::string_view name) const;                         // borrows the mapping, but owns what was converted
   void read(std::string_view name, std::span<std::byte> to) const;  // copies through read(); to has size_bytes
-  void drop(std::string_view name) const;                           // its pages are no longer needed
+  // A part of what load() borrows; false, and nothing copied, where load() owns.
+  bool read_part(std::string_view name, uint64_t from_byte, std::span<std::byte> to) const;
+  void drop(std::string_view name) const;  // its pages are no longer needed
 
  private:
   struct Content;

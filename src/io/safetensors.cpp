@@ -114,6 +114,11 @@ void SafetensorsFile::read(const SafetensorsTensor& tensor, std::span<std::byte>
   source_.copy(tensor.offset, to);
 }
 
+void SafetensorsFile::read(const SafetensorsTensor& tensor, uint64_t from_byte, std::span<std::byte> to) const {
+  check(from_byte <= tensor.size_bytes && to.size() <= tensor.size_bytes - from_byte, "a part of a tensor lies within it");
+  source_.copy(tensor.offset + from_byte, to);
+}
+
 void SafetensorsFile::drop(const SafetensorsTensor& tensor) const { source_.drop(tensor.offset, tensor.size_bytes); }
 
 std::vector<SafetensorsFile> open_safetensors_index(const std::string& index_path) {

@@ -55,7 +55,8 @@ class SafetensorsFile {
   const SafetensorsTensor* find_tensor(std::string_view name) const;
   Tensor load(std::string_view name) const;                                   // Error when absent or of a type this program does not compute with
   void read(const SafetensorsTensor& tensor, std::span<std::byte> to) const;  // a copy, to has its size
-  void drop(const SafetensorsTensor& tensor) const;                           // its pages are no longer needed
+  void read(const SafetensorsTensor& tensor, uint64_t from_byte, std::span<std::byte> to) const;  // a part of it
+  void drop(const SafetensorsTensor& tensor) const;                                               // its pages are no longer needed
 
  private:
   friend class SafetensorsParser;

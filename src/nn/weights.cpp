@@ -123,6 +123,11 @@ void WeightMap::read(const std::string& state, std::span<std::byte> to) const {
   }
 }
 
+bool WeightMap::read_part(const std::string& state, uint64_t from_byte, std::span<std::byte> to) const {
+  WeightParts source = require(state);
+  return source.whole && checkpoint_.read_part(source.pieces[0].tensor, from_byte, to);
+}
+
 void WeightMap::drop(const std::string& state) const {
   for (const WeightPiece& piece : require(state).pieces) checkpoint_.drop(piece.tensor);
 }

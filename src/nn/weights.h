@@ -42,6 +42,8 @@ class WeightMap {
   Tensor load(const std::string& state) const;
   // Copies; to has the state's size.
   void read(const std::string& state, std::span<std::byte> to) const;
+  // Copies a part that begins at a byte of the state, where load() borrows the mapping; otherwise does nothing and returns false.
+  bool read_part(const std::string& state, uint64_t from_byte, std::span<std::byte> to) const;
   // The pages of its tensors are no longer needed.
   void drop(const std::string& state) const;
 
