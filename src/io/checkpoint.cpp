@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,8 @@
 #include "io/gguf.h"
 #include "io/gguf_split.h"
 #include "io/json.h"
+#include "io/quantisation_config.h"
+#include "io/quantised_folder.h"
 #include "io/safetensors.h"
 
 namespace motley {
@@ -79,6 +83,7 @@ struct Checkpoint::Content {
   Json config, generation_config;
   std::vector<GgufFile> ggufs;  // one of these two holds the tensors, or neither
   std::vector<SafetensorsFile> shards;
+  std::vector<AssembledWeight> assembled;  // of several tensors
 
   struct Place {
     uint32_t file, tensor;
@@ -176,11 +181,25 @@ void Checkpoint::Content::index_tensors() {
       if (const StoredFormat* stored = find_stored_format(t.type->name)) convert_last(convert_blocks(ggufs[f], t, *stored));
     }
   }
+  // A weight of several tensors takes the place of its first; the others are not listed.
+  assembled = assemble_weights(read_quantisation(config, folder + "/config.json"), shards);
+  std::map<std::string_view, const AssembledWeight*> whole;
+  std::set<std::string_view> parts;
+  for (const AssembledWeight& w : assembled) {
+    whole.emplace(w.parts[0], &w);
+    parts.insert(w.parts.begin() + 1, w.parts.end());
+  }
   for (uint32_t f = 0; f < shards.size(); ++f) {
     for (uint32_t i = 0; i < shards[f].tensors().size(); ++i) {
       const auto& t = shards[f].tensors()[i];
+      if (parts.contains(t.name)) continue;
       tensors.push_back({t.name, t.dtype(), t.type->name, t.shape, t.size_bytes, t.size_bytes, "BF16, F16 or F32"});
       places.push_back({f, i, nullptr});
+      auto found = whole.find(t.name);
+      if (found == whole.end()) continue;
+      const AssembledWeight& w = *found->second;
+      tensors.back() = {w.name, std::nullopt, w.type_name, w.shape, 0, w.stored_bytes};
+      convert_last(w.how);
     }
   }
   by_name.resize(tensors.size());

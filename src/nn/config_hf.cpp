@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "io/json.h"
+#include "io/quantisation_config.h"
 #include "nn/config.h"
 #include "nn/families.h"
 #include "nn/rope.h"
@@ -191,11 +192,13 @@ ModelConfig read_config(const Json& root, const std::string& what) {
   // A picture-reading Gemma 3 keeps its text model's sizes apart; what is said there goes over what is said outside.
   Json flat = root;
   if (auto text = root.find("text_config"); text != root.end() && text->is_object()) flat.update(*text);
-  if (auto quantised = flat.find("quantization_config"); quantised != flat.end() && quantised->is_object()) {
-    auto method = json_find_string(*quantised, "quant_method", what).value_or("an unnamed method");
-    fail(ErrorKind::file, "config", "{}: the weights are quantised with '{}', which is not supported: use the unquantised model, or a GGUF of it",
-         what, printable(method));
-  }
+  const StoredQuantisation stored = read_quantisation(flat, what);
+  if (!stored.problem.empty()) fail(ErrorKind::file, "config", "{}: {}", what, stored.problem);
+  // Their quantisers turn such matrices on their side, or not: files do not say which.
+  const bool packed = stored.method == QuantisationMethod::awq || stored.method == QuantisationMethod::gptq;
+  if (packed && family.difference == FormatDifference::transposed)
+    fail(ErrorKind::file, "config", "{}: a {} model in AWQ or GPTQ is not supported; the nearest that is: a GGUF of it, in Q4_0 or Q4_K", what,
+         family.name);
 
   ModelConfig c;
   c.family = family.name;

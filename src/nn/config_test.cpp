@@ -132,7 +132,20 @@ TEST(Config, ValuesOutOfRangeAreNamed) {
       {R"({"model_type": "qwen2", "layer_types": ["full_attention", "linear_attention"]})", "'layer_types' is linear_attention"},
       {R"({"model_type": "mixtral", "num_experts_per_tok": 9})", "the number of experts for each token is 9, expected a number from 1 to 8"},
       {R"({"model_type": "qwen3_moe", "mlp_only_layers": [-1]})", "'mlp_only_layers' is -1"},
-      {R"({"quantization_config": {"quant_method": "gptq"}})", "quantised with 'gptq'"},
+      {R"({"quantization_config": {"quant_method": "bitsandbytes"}})",
+       "quantised with 'bitsandbytes', which is not supported; the nearest that is: AWQ"},
+      {R"({"quantization_config": {}})", "quantised with 'an unnamed method'"},
+      {R"({"quantization_config": {"quant_method": "gptq", "bits": 5}})", "GPTQ of 5 bits"},
+      {R"({"quantization_config": {"quant_method": "gptq", "group_size": -2}})", "'group_size' is -2"},
+      {R"({"quantization_config": {"quant_method": "gptq", "checkpoint_format": "marlin"}})", "in the format 'marlin'"},
+      {R"({"quantization_config": {"quant_method": "gptq", "dynamic": {"+:.*": {"bits": 8}}}})", "'dynamic' rules"},
+      {R"({"quantization_config": {"quant_method": "awq", "version": "gemv"}})", "in the layout 'gemv'"},
+      {R"({"quantization_config": {"quant_method": "awq", "bits": "four"}})", "'bits'"},
+      {R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 0]}})", "'weight_block_size' has a number"},
+      {R"({"quantization_config": {"quant_method": "fp8", "weight_block_size": 128}})", "should be two whole numbers"},
+      {R"({"quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized"}})", "AWQ or GPTQ with as many bits"},
+      {R"({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}})", "'modelopt' with 'NVFP4'"},
+      {R"({"model_type": "gpt2", "quantization_config": {"quant_method": "gptq", "bits": 4}})", "a gpt2 model in AWQ or GPTQ"},
   };
   for (const Case& c : cases) EXPECT_NE(refusal(c.changes).find(c.expected), std::string::npos) << c.changes << "\n" << refusal(c.changes);
   EXPECT_THROW(read_config(Json::array(), "config.json"), Error);

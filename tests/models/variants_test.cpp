@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -11,12 +13,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "compiled_model.h"
 #include "io/json.h"
 #include "io/safetensors_writer.h"
 #include "model_vectors.h"
 #include "nn/families.h"
 #include "nn/names.h"
 #include "reference_model.h"
+#include "tensor/half.h"
 
 namespace motley {
 namespace {
@@ -134,6 +138,89 @@ TEST_F(Variants, WithoutThePrefixOfTheWholeModel) {
     tensors = renamed;
   });
   expect_reference("qwen2", folder_);
+}
+
+// A matrix as GPTQ stores it, four bits with zero points in the middle, and what that stands for.
+struct Packed {
+  Tensor words, zeros, scales, meaning;
+};
+Packed pack_gptq(const Tensor& weight, int64_t group) {
+  const int64_t outputs = weight.dim(0), inputs = weight.dim(1), groups = (inputs + group - 1) / group;
+  Packed p{Tensor::zeros(Dtype::i32, {inputs / 8, outputs}), Tensor::zeros(Dtype::i32, {groups, outputs / 8}),
+           Tensor::zeros(Dtype::f16, {groups, outputs}), Tensor::zeros(Dtype::f32, {outputs, inputs})};
+  for (int32_t& word : p.zeros.mutable_data<int32_t>()) word = 0x77777777;  // eight, less one
+  for (int64_t o = 0; o < outputs; ++o)
+    for (int64_t g = 0; g < groups; ++g) {
+      const float* x = weight.data<float>().data() + o * inputs;
+      float largest = 1e-6f;
+      for (int64_t i = g * group; i < std::min(inputs, (g + 1) * group); ++i) largest = std::max(largest, std::fabs(x[i]));
+      const uint16_t half = float_to_f16(largest / 7);
+      const float scale = f16_to_float(half);
+      p.scales.mutable_data<uint16_t>()[static_cast<size_t>(g * outputs + o)] = half;
+      for (int64_t i = g * group; i < std::min(inputs, (g + 1) * group); ++i) {
+        const int level = std::clamp(static_cast<int>(std::lround(x[i] / scale)), -8, 7);
+        auto& word = p.words.mutable_data<int32_t>()[static_cast<size_t>(i / 8 * outputs + o)];
+        word = static_cast<int32_t>(static_cast<uint32_t>(word) | static_cast<uint32_t>(level + 8) << (4 * (i % 8)));
+        p.meaning.mutable_data<float>()[static_cast<size_t>(o * inputs + i)] = scale * static_cast<float>(level);
+      }
+    }
+  return p;
+}
+
+// The experts' second matrices have 16 inputs, half a block: they become F16, which rounds.
+TEST_F(Variants, GptqComputesWhatItStandsFor) {
+  for (auto [name, tolerance] : {std::pair("llama3", 1e-5), std::pair("qwen3-moe", 5e-3)}) {
+    const std::vector<int32_t> tokens = {1, 9, 33, 4, 50, 17, 2, 60};
+    std::map<std::string, Packed> packed;
+    // Which experts a token gets may turn on the rounding of activations, so it gets all.
+    auto all_experts = [&](Json& config) {
+      if (config.contains("num_experts")) config["num_experts_per_tok"] = config["num_experts"];
+    };
+    auto is_packed = [](const std::string& key) { return key.ends_with("_proj.weight"); };
+    write(
+        name,
+        [&](auto& tensors) {
+          for (auto& [key, tensor] : tensors)
+            if (is_packed(key)) {
+              packed[key] = pack_gptq(tensor, 32);
+              tensor = packed[key].meaning;
+            }
+        },
+        all_experts);
+    const auto expected = ReferenceModel(folder_, 16).step(tokens);
+    write(
+        name,
+        [&](auto& tensors) {
+          for (const auto& [key, p] : packed) {
+            const std::string owner = key.substr(0, key.size() - std::strlen("weight"));
+            tensors.erase(key);
+            tensors[owner + "qweight"] = p.words, tensors[owner + "qzeros"] = p.zeros, tensors[owner + "scales"] = p.scales;
+          }
+        },
+        [&](Json& config) {
+          all_experts(config);
+          config["quantization_config"] = {{"quant_method", "gptq"}, {"bits", 4}, {"group_size", 32}};
+        });
+    const auto got = ReferenceModel(folder_, 16).step(tokens), compiled = CompiledModel(folder_, 16).step(tokens);
+    double error = 0, size = 0;
+    for (size_t t = 0; t < tokens.size(); ++t)
+      for (size_t i = 0; i < expected[t].size(); ++i) {
+        ASSERT_NEAR(got[t][i], expected[t][i], tolerance) << name;
+        error += (compiled[t][i] - expected[t][i]) * (compiled[t][i] - expected[t][i]);
+        size += expected[t][i] * expected[t][i];
+      }
+    EXPECT_LT(std::sqrt(error / size), 0.03) << name << ": more than activations of 8 bits explain";
+  }
+}
+
+TEST_F(Variants, AMethodThatIsNotReadIsNamed) {
+  write(
+      "llama2", [](auto&) {},
+      [](Json& config) {
+        config["quantization_config"] = {{"quant_method", "bitsandbytes"}};
+      });
+  EXPECT_NE(refusal().find("quantised with 'bitsandbytes', which is not supported; the nearest that is: AWQ or GPTQ"), std::string::npos)
+      << refusal();
 }
 
 TEST_F(Variants, AMissingTensorIsNamed) {
