@@ -1,0 +1,244 @@
+// From the rows of a checkpoint to panels. A block format's values are moved four at a time, as the 32-bit words in which one column has four
+// elements of a stored vector (kernels/panel.h); no value is looked at alone, so packing goes at a good part of the speed of memory.
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/layout.h"
+#include "quant/k_scales.h"
+#include "quant/q2_k.h"
+#include "quant/q3_k.h"
+#include "quant/q4_0.h"
+#include "quant/q4_1.h"
+#include "quant/q4_k.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
+#include "quant/q5_k.h"
+#include "quant/q6_k.h"
+#include "quant/q8_0.h"
+
+namespace motley::cpu {
+namespace {
+
+constexpr int kColumns = kPanelColumns;
+
+// The stored numbers of one block beside its levels.
+struct BlockScales {
+  uint16_t d = 0, dmin = 0;
+  uint8_t scale[16] = {}, min[16] = {};
+};
+
+template <class Block>
+BlockScales with_d(const std::byte* p) {
+  Block b;
+  std::memcpy(&b, p, sizeof b);
+  return {.d = b.d};
+}
+template <class Block>
+BlockScales with_minimum(const std::byte* p) {  // the format adds m; panels subtract it
+  Block b;
+  std::memcpy(&b, p, sizeof b);
+  return {.d = b.d, .dmin = static_cast<uint16_t>(b.m ^ 0x8000)};
+}
+template <class Block>
+BlockScales with_k_scales(const std::byte* p) {
+  Block b;
+  std::memcpy(&b, p, sizeof b);
+  BlockScales s{.d = b.d, .dmin = b.dmin};
+  read_k_scales(b.scales, s.scale, s.min);
+  return s;
+}
+
+BlockScales read_scales(BlockFormat format, const std::byte* p) {
+  switch (format) {
+    case kQ8_0:
+      return with_d<BlockQ8_0>(p);
+    case kQ4_0:
+      return with_d<BlockQ4_0>(p);
+    case kQ5_0:
+      return with_d<BlockQ5_0>(p);
+    case kQ4_1:
+      return with_minimum<BlockQ4_1>(p);
+    case kQ5_1:
+      return with_minimum<BlockQ5_1>(p);
+    case kQ4_K:
+      return with_k_scales<BlockQ4_K>(p);
+    case kQ5_K:
+      return with_k_scales<BlockQ5_K>(p);
+    case kQ2_K: {
+      BlockQ2_K b;
+      std::memcpy(&b, p, sizeof b);
+      BlockScales s{.d = b.d, .dmin = b.dmin};
+      std::memcpy(s.scale, b.scales, 16);
+      return s;
+    }
+    case kQ3_K: {
+      BlockQ3_K b;
+      std::memcpy(&b, p, sizeof b);
+      BlockScales s{.d = b.d};
+      for (int g = 0; g < 16; ++g) {
+        int low = g < 8 ? b.scales[g] & 15 : b.scales[g - 8] >> 4;
+        int high = (b.scales[8 + g % 4] >> (2 * (g / 4))) & 3;
+        s.scale[g] = static_cast<uint8_t>((low | high << 4) - 32);
+      }
+      return s;
+    }
+    default: {
+      BlockQ6_K b;
+      std::memcpy(&b, p, sizeof b);
+      BlockScales s{.d = b.d};
+      std::memcpy(s.scale, b.scales, 16);
+      return s;
+    }
+  }
+}
+
+void store_scales(const BlockSpec& s, int column, const BlockScales& b, uint8_t* wide) {
+  std::memcpy(wide + 2 * column, &b.d, 2);
+  if (s.has_min) std::memcpy(wide + 2 * (kColumns + column), &b.dmin, 2);
+  if (s.block == 32) return;
+  int per_part = 32 / s.sub;
+  for (int g = 0; g < s.block / s.sub; ++g) {
+    uint8_t* at = wide + head_bytes(s) + g / per_part * part_bytes(s) + kColumns * (g % per_part) + column;
+    at[0] = b.scale[g];
+    if (s.has_min && !s.nibble_scale) at[mins_at(s)] = b.min[g];
+  }
+}
+
+// ---- the words of 32 elements of one block: low[low_bits], high[high_bits]
+
+uint32_t word(const uint8_t* p, int i) {
+  uint32_t w;
+  std::memcpy(&w, p + 4 * i, 4);
+  return w;
+}
+constexpr uint32_t kEveryByte = 0x01010101u;
+
+// Bits shift .. shift + bits of 32 bytes, as stored vectors of that many bits.
+template <int bits>
+void gather(const uint8_t* p, int shift, uint32_t* out) {
+  for (int i = 0; i < bits; ++i) {
+    out[i] = 0;
+    for (int j = 0; j < 8 / bits; ++j) out[i] |= ((word(p, i + bits * j) >> shift) & kEveryByte * ((1u << bits) - 1)) << (bits * j);
+  }
+}
+
+// Bits of 32 elements in one number, element e in bit e: byte j of the result has those of elements j, j + 4, ...
+uint32_t spread_bits(const uint8_t* p) {
+  uint32_t all = word(p, 0), out = 0;
+  for (int j = 0; j < 4; ++j) {
+    uint32_t x = (all >> j) & 0x11111111u;  // every fourth bit, drawn together in three steps
+    x = (x | x >> 3) & 0x03030303u;
+    x = (x | x >> 6) & 0x000F000Fu;
+    x = (x | x >> 12) & 0xFFu;
+    out |= x << (8 * j);
+  }
+  return out;
+}
+
+struct Words {
+  uint32_t low[8], high[2];
+};
+
+void words_of(const BlockQ8_0& b, int, Words& w) {
+  for (int g = 0; g < 8; ++g) w.low[g] = word(reinterpret_cast<const uint8_t*>(b.q), g) ^ 0x80808080u;
+}
+template <class Block>
+void nibble_words(const Block& b, Words& w) {  // bytes hold elements e and e + 16: just what a stored vector wants
+  for (int i = 0; i < 4; ++i) w.low[i] = word(b.q, i);
+}
+void words_of(const BlockQ4_0& b, int, Words& w) { nibble_words(b, w); }
+void words_of(const BlockQ4_1& b, int, Words& w) { nibble_words(b, w); }
+void words_of(const BlockQ5_0& b, int, Words& w) {
+  nibble_words(b, w);
+  w.high[0] = spread_bits(b.high);
+}
+void words_of(const BlockQ5_1& b, int, Words& w) {
+  nibble_words(b, w);
+  w.high[0] = spread_bits(b.high);
+}
+void words_of(const BlockQ4_K& b, int part, Words& w) { gather<4>(b.q + 32 * (part / 2), part % 2 * 4, w.low); }
+void words_of(const BlockQ5_K& b, int part, Words& w) {
+  gather<4>(b.q + 32 * (part / 2), part % 2 * 4, w.low);
+  gather<1>(b.high, part, w.high);
+}
+void words_of(const BlockQ2_K& b, int part, Words& w) { gather<2>(b.q + 32 * (part / 4), part % 4 * 2, w.low); }
+void words_of(const BlockQ3_K& b, int part, Words& w) {
+  gather<2>(b.q + 32 * (part / 4), part % 4 * 2, w.low);
+  gather<1>(b.high, part, w.high);
+}
+void words_of(const BlockQ6_K& b, int part, Words& w) {  // per 128: elements l, l + 32 in low halves, l + 64, l + 96 in high ones
+  gather<4>(b.low + 64 * (part / 4) + 32 * (part % 2), part % 4 / 2 * 4, w.low);
+  gather<2>(b.high + 32 * (part / 4), part % 4 * 2, w.high);
+}
+
+template <class Block, BlockFormat kFormat>
+void pack_blocks(const std::byte* rows, int64_t stride, int num_rows, int64_t k, uint8_t* panel) {
+  constexpr const BlockSpec& s = kBlockSpecs[kFormat];
+  for (int64_t b = 0; b < k / s.block; ++b, panel += wide_bytes(s)) {
+    if (num_rows < kColumns) std::memset(panel, 0, static_cast<size_t>(wide_bytes(s)));
+    for (int column = 0; column < num_rows; ++column) {
+      const std::byte* bytes = rows + column * stride + b * static_cast<int64_t>(sizeof(Block));
+      store_scales(s, column, read_scales(kFormat, bytes), panel);
+      Block block;
+      std::memcpy(&block, bytes, sizeof block);
+      uint8_t* to = panel + head_bytes(s) + strips_at(s) + column / kStripColumns * strip_bytes(s) + 4 * (column % kStripColumns);
+      for (int part = 0; part < s.block / 32; ++part, to += part_bytes(s)) {
+        Words w;
+        words_of(block, part, w);
+        for (int i = 0; i < s.low_bits; ++i) std::memcpy(to + 64 * i, &w.low[i], 4);
+        for (int i = 0; i < s.high_bits; ++i) std::memcpy(to + low_bytes(s) + 64 * i, &w.high[i], 4);
+      }
+    }
+  }
+}
+
+using PackBlocks = void (*)(const std::byte* rows, int64_t stride, int num_rows, int64_t k, uint8_t* panel);
+constexpr PackBlocks kPackBlocks[kNumBlockFormats] = {
+    pack_blocks<BlockQ8_0, kQ8_0>, pack_blocks<BlockQ4_0, kQ4_0>, pack_blocks<BlockQ4_1, kQ4_1>, pack_blocks<BlockQ5_0, kQ5_0>,
+    pack_blocks<BlockQ5_1, kQ5_1>, pack_blocks<BlockQ2_K, kQ2_K>, pack_blocks<BlockQ3_K, kQ3_K>, pack_blocks<BlockQ4_K, kQ4_K>,
+    pack_blocks<BlockQ5_K, kQ5_K>, pack_blocks<BlockQ6_K, kQ6_K>,
+};
+
+// ---- floats
+
+template <class Element>
+void pack_floats(const std::byte* rows, int64_t stride, int num_rows, int64_t k, std::byte* panel) {
+  auto* out = reinterpret_cast<Element*>(panel);
+  constexpr int64_t kStrip = 64;  // so that the panel's lines stay in L1 while its rows pass over them
+  for (int64_t begin = 0; begin < k; begin += kStrip) {
+    int64_t end = std::min(k, begin + kStrip);
+    for (int c = 0; c < kColumns; ++c) {
+      const auto* row = reinterpret_cast<const Element*>(rows + c * stride);
+      for (int64_t i = begin; i < end; ++i) out[i * kColumns + c] = c < num_rows ? row[i] : Element{0};
+    }
+  }
+}
+
+template <class Element>
+void pack_float_columns(const std::byte* columns, int64_t stride, int num_columns, int64_t k, std::byte* panel) {
+  auto* out = reinterpret_cast<Element*>(panel);
+  for (int64_t i = 0; i < k; ++i) {
+    std::memcpy(out + i * kColumns, columns + i * stride, static_cast<size_t>(num_columns) * sizeof(Element));
+    std::fill(out + i * kColumns + num_columns, out + (i + 1) * kColumns, Element{0});
+  }
+}
+
+}  // namespace
+
+void pack_panel(Dtype dtype, const std::byte* rows, int64_t stride, int num_rows, int64_t k, std::byte* panel) {
+  if (is_block_format(dtype))
+    kPackBlocks[block_format(dtype)](rows, stride, num_rows, k, reinterpret_cast<uint8_t*>(panel));
+  else if (dtype == Dtype::f32)
+    pack_floats<float>(rows, stride, num_rows, k, panel);
+  else
+    pack_floats<uint16_t>(rows, stride, num_rows, k, panel);
+}
+
+void pack_panel_of_columns(Dtype dtype, const std::byte* columns, int64_t stride, int num_columns, int64_t k, std::byte* panel) {
+  if (dtype == Dtype::f32)
+    pack_float_columns<float>(columns, stride, num_columns, k, panel);
+  else
+    pack_float_columns<uint16_t>(columns, stride, num_columns, k, panel);
+}
+
+}  // namespace motley::cpu
