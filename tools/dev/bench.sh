@@ -1,5 +1,16 @@
 # ./dev bench [NAME]: the programs of bench/, or those whose path below bench/ contains NAME; each prints one JSON line per measurement.
+# ./dev bench cpu | peers [--write] [--quick]: tools/bench/NAME.py, a table of what `motley bench` reaches, alone or beside another program.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+if [ -e "tools/bench/${1:-}.py" ]; then
+  need build tools
+  build release
+  python=/usr/bin/python3
+  if [ "$1" = peers ]; then
+    virtual_environment tools/bench/requirements.txt
+    python=build/venv/bin/python
+  fi
+  PYTHONPATH=tools MOTLEY=$root/build/release/motley exec "$python" "tools/bench/$1.py" "${@:2}"
+fi
 need build
 build bench
 ran=0

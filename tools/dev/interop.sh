@@ -4,12 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need build tools
 build release
-if [ ! -e build/venv/ready ] || [ tools/interop/requirements.txt -nt build/venv/ready ]; then
-  say "installing the Python packages of tools/interop/requirements.txt into build/venv"
-  /usr/bin/python3 -m venv build/venv
-  try_thrice build/venv/bin/pip install --quiet -r tools/interop/requirements.txt >&2 || die "pip could not install tools/interop/requirements.txt"
-  touch build/venv/ready
-fi
+virtual_environment tools/interop/requirements.txt
 export MOTLEY=$root/build/release/motley MOTLEY_SHARED=$shared
 passed=0 skipped=0 failed=()
 for script in tools/interop/*.py; do

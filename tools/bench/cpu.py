@@ -1,0 +1,48 @@
+"""How close each phase and format comes to what the machine can do: `motley bench` over models' shapes, as one table.
+
+    ./dev bench cpu             prints it (about 15 minutes on 2 cores)
+    ./dev bench cpu --write     and puts it into docs/performance.md
+    ./dev bench cpu --quick     one repetition, 2 threads, the large shape only
+"""
+
+import os
+import sys
+
+from tables import bench, publish, stamp, table
+
+# shape, type, extra flags
+CASES = [
+    ("llama-3.2-1b", "q8_0", ["-p", "512", "-n", "32", "--batch", "4,8,16"]),
+    ("llama-3.2-1b", "q4_0", ["-p", "512", "-n", "32", "--batch", "4,8,16"]),
+    ("llama-3.2-1b", "q4_k_m", ["-p", "512", "-n", "32", "--batch", "8"]),
+    ("llama-3.2-1b", "q6_k", ["-p", "512", "-n", "32"]),
+    ("llama-3.2-1b", "bf16", ["-p", "512", "-n", "16"]),
+    ("llama-3.2-1b", "f32", ["-p", "512", "-n", "16"]),
+    ("llama-3.2-1b", "q4_0", ["-p", "0", "-n", "16", "--depth", "8192"]),
+    ("qwen2.5-0.5b", "q8_0", ["-p", "512", "-n", "64"]),
+    ("qwen2.5-0.5b", "q4_0", ["-p", "512", "-n", "64"]),
+    ("smollm2-135m", "q8_0", ["-p", "512", "-n", "64"]),
+    ("smollm2-135m", "q4_0", ["-p", "512", "-n", "64"]),
+]
+
+
+def main():
+    quick = "--quick" in sys.argv
+    cores = min(2, len(os.sched_getaffinity(0)))
+    rows = []
+    for shape, kind, flags in CASES:
+        if quick and shape != "llama-3.2-1b":
+            continue
+        for threads in [cores] if quick else sorted({cores, 1}, reverse=True):
+            depth = flags[flags.index("--depth") + 1] if "--depth" in flags else ""
+            for m in bench("--shape", f"{shape}:{kind}", "-t", threads, "-r", 1 if quick else 5, *flags):
+                phase = {"prefill": f"prefill {m['tokens']}", "batch": f"decode of {m['batch']}"}.get(m["phase"], "decode")
+                if depth:
+                    phase += f" at {depth}"
+                scale, unit = (1e9, "GB/s") if m["limit_name"] == "read bytes/s" else (1e9, "GFLOP/s" if "flop" in m["limit_name"] else "GOP/s")
+                rows.append([shape, kind, phase, threads, f"{m['tok_s']:.1f}", f"{m['limit'] / scale:.0f} {unit}", f"{100 * m['fraction_of_limit']:.0f} %"])
+    publish("cpu", f"{stamp()}; medians of {1 if quick else 5}.\n\n" + table(["model", "type", "phase", "threads", "tok/s", "limit", "reached"], rows))
+
+
+if __name__ == "__main__":
+    main()
