@@ -120,6 +120,44 @@ def config_seeds():
     save("hf_config", "bad_zero_byte", b"{}\0{}")
 
 
+# --- quantised Hugging Face folders: config.json on one line, then the safetensors file ----------------------------------------------
+
+
+def quantised(name, config, tensors):
+    header, data = {}, b""
+    for key, (dtype, shape, content) in tensors.items():
+        header[key] = described(dtype, shape, len(data), len(data) + len(content))
+        data += content
+    line = json.dumps({"quantization_config": config}, separators=(",", ":")).encode()
+    save("quantised_folder", name, line + b"\n" + safetensors(header, data))
+
+
+def quantised_seeds():
+    def words(*numbers):
+        return struct.pack(f"<{len(numbers)}I", *numbers)
+
+    packed = words(*(0x76543210 + 0x01010101 * i for i in range(32)))
+    scales = struct.pack("<8e", *(0.01 * (i + 1) for i in range(8)))
+    gptq = {"w.qweight": ("I32", [4, 8], packed), "w.qzeros": ("I32", [1, 1], words(0x77777777)), "w.scales": ("F16", [1, 8], scales)}
+    quantised("gptq", {"quant_method": "gptq", "bits": 4, "group_size": 32}, gptq)
+    quantised("gptq_3_bits", {"quant_method": "gptq", "bits": 3, "group_size": -1}, {
+        "w.qweight": ("I32", [3, 32], packed * 3), "w.qzeros": ("I32", [1, 3], words(1, 2, 3)), "w.scales": ("F16", [1, 32], scales * 4)})
+    order = struct.pack("<32i", *(i % 2 for i in range(32)))
+    two = gptq | {"w.qzeros": ("I32", [2, 1], words(5, 6)), "w.scales": ("F16", [2, 8], scales * 2), "w.g_idx": ("I32", [32], order)}
+    quantised("gptq_groups", {"quant_method": "gptq", "bits": 4, "group_size": 16, "checkpoint_format": "gptq_v2"}, two)
+    quantised("bad_group", {"quant_method": "gptq", "bits": 4, "group_size": 32}, gptq | {"w.g_idx": ("I32", [32], order)})
+    awq = {"w.qweight": ("I32", [32, 1], packed), "w.qzeros": ("I32", [1, 1], words(0x12345678)), "w.scales": ("F16", [1, 8], scales)}
+    quantised("awq", {"quant_method": "awq", "bits": 4, "group_size": 128, "version": "GEMM"}, awq)
+    quantised("bad_parts", {"quant_method": "awq", "bits": 4, "group_size": 128}, {"w.qweight": ("I32", [32, 1], packed)})
+    numbers = ("F8_E4M3", [4, 32], bytes(range(128, 256)))
+    fp8 = {"quant_method": "fp8", "weight_block_size": [2, 16]}
+    quantised("fp8_blocks", fp8, {"w.weight": numbers, "w.weight_scale_inv": ("F32", [2, 2], struct.pack("<4f", 1, 2, 3, 4))})
+    quantised("fp8_powers", fp8, {"w.weight": numbers, "w.weight_scale_inv": ("F8_E8M0", [2, 2], bytes([0, 127, 254, 255]))})
+    quantised("fp8_one", {"quant_method": "compressed-tensors", "format": "float-quantized"}, {"w.weight": numbers, "w.weight_scale": ("BF16", [], b"\x80\x3f")})
+    quantised("bad_scales", fp8, {"w.weight": numbers, "w.weight_scale": ("F32", [3], bytes(12))})
+
+
 gguf_seeds()
 safetensors_seeds()
+quantised_seeds()
 config_seeds()

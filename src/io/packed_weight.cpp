@@ -118,6 +118,11 @@ class PackedWeight final : public ConvertedTensor {
     if (awq_) {
       const int32_t* words = s.words.data() + first * (shape_.outputs / 8);
       for (int64_t j = 0; j < n; ++j) q[j] = unpack_awq(words + j * (shape_.outputs / 8), output);
+    } else if (32 % bits_ == 0) {  // whole words, and 32 numbers begin with one
+      const int per_word = 32 / bits_, mask = (1 << bits_) - 1;
+      const int32_t* word = s.words.data() + first / per_word * shape_.outputs + output;
+      for (int64_t j = 0; j < n; j += per_word, word += shape_.outputs)
+        for (int i = 0; i < per_word; ++i) q[j + i] = static_cast<int>(static_cast<uint32_t>(*word) >> (bits_ * i)) & mask;
     } else {
       for (int64_t j = 0; j < n; ++j) q[j] = unpack_bits(s.words.data() + output, shape_.outputs, bits_, first + j);
     }
