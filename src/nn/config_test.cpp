@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "nn/families.h"
+#include "nn/other_architectures.h"
 
 namespace motley {
 namespace {
@@ -93,6 +94,24 @@ TEST(Config, AnUnknownArchitectureIsRefusedWithTheNearestAndAll) {
   message = refusal(R"({"model_type": "absent", "architectures": ["LlamaForCausalML"]})");
   EXPECT_NE(message.find("'LlamaForCausalLM'"), std::string::npos) << message;
   EXPECT_EQ(read_config(small(R"({"model_type": "absent", "architectures": ["Qwen3ForCausalLM"]})"), "").family, "qwen3");
+}
+
+TEST(Config, KnownArchitecturesWithoutAFamilySayWhatIsDifferent) {
+  for (auto [changes, expected] : {std::pair(R"({"model_type": "deepseek_v3"})", "compressed keys and values (the nearest is 'qwen3-moe')"),
+                                   std::pair(R"({"model_type": "gpt_oss"})", "has sinks and its experts have biases (the nearest is 'mixtral')"),
+                                   std::pair(R"({"model_type": "phi"})", "side by side (the nearest is 'phi3')"),
+                                   std::pair(R"({"model_type": "absent", "architectures": ["MambaForCausalLM"]})", "its layers are recurrent")}) {
+    std::string message = refusal(changes);
+    EXPECT_NE(message.find(expected), std::string::npos) << message;
+    EXPECT_NE(message.find("; supported are "), std::string::npos) << message;
+  }
+  for (const OtherArchitecture& other : other_architectures()) {
+    EXPECT_TRUE(find_family(other.nearest)) << other.name;
+    EXPECT_FALSE(find_family(other.name)) << other.name << " is a family now";
+    EXPECT_EQ(find_other_architecture(other.name.ends_with('*') ? other.name.substr(0, other.name.size() - 1) : other.name), &other)
+        << other.name << " comes after a row that fits it too";
+  }
+  EXPECT_EQ(find_other_architecture("qwen4"), nullptr);
 }
 
 TEST(Config, ValuesOutOfRangeAreNamed) {

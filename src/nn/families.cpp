@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "nn/families_list.h"
+#include "nn/other_architectures.h"
 
 namespace motley {
 namespace {
@@ -15,6 +16,9 @@ constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2, &
 [[noreturn]] void refuse(std::string_view what, std::string_view key, std::string_view architecture, const std::vector<std::string_view>& known) {
   std::string list;
   for (std::string_view name : known) list += fmt::format("{}{}", list.empty() ? "" : ", ", name);
+  if (const OtherArchitecture* other = find_other_architecture(architecture))
+    fail(ErrorKind::file, "config", "{}: {} is '{}', which is not supported: {} (the nearest is '{}'); supported are {}", what, key,
+         printable(architecture), other->because, other->nearest, list);
   auto close = nearest(architecture, known);
   fail(ErrorKind::file, "config", "{}: {} is '{}', which is not supported{}; supported are {}", what, key, printable(architecture),
        close ? fmt::format(" (the nearest is '{}')", *close) : "", list);

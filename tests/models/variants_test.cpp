@@ -223,6 +223,17 @@ TEST_F(Variants, AMethodThatIsNotReadIsNamed) {
       << refusal();
 }
 
+TEST_F(Variants, ATypeThatIsNotReadIsNamed) {
+  write("llama2", [](auto&) {});
+  std::string file = read_file(folder_ / "model.safetensors", 1 << 24);
+  const size_t at = file.find("F32", file.find("\"model.layers.1.mlp.up_proj.weight\""));
+  file.replace(at, 3, "U32");
+  std::ofstream(folder_ / "model.safetensors", std::ios::binary) << file;
+  EXPECT_NE(refusal().find("'model.layers.1.mlp.up_proj.weight' is stored as U32, which is not supported; the nearest that is: BF16, F16 or F32"),
+            std::string::npos)
+      << refusal();
+}
+
 TEST_F(Variants, AMissingTensorIsNamed) {
   write("llama2", [](auto& tensors) { tensors.erase("model.layers.1.mlp.up_proj.weight"); });
   EXPECT_NE(refusal().find("'model.layers.1.mlp.up_proj.weight' is missing"), std::string::npos) << refusal();
