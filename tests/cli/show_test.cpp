@@ -47,6 +47,21 @@ TEST(Show, TextNamesTheMainThings) {
   EXPECT_NE(run({"show", tiny_model()}).out.find("none; it runs with --ids"), std::string::npos);
 }
 
+TEST(Show, TypesThatAreConvertedSayIntoWhat) {
+  const std::string folder = std::string(MOTLEY_SOURCE_DIR) + "/tests/data/quantised/awq";
+  Ran r = run({"show", folder, "--json", "--tensors"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  auto json = r.json();
+  EXPECT_EQ(json["types"][0]["type"], "AWQ-4");
+  EXPECT_EQ(json["types"][0]["elements"], 96 * 128);
+  EXPECT_EQ(json["types"][0]["kept_as"], "q5_0");
+  EXPECT_EQ(json["types"][0]["kept_bytes"], 96 * 128 / 32 * 22);
+  EXPECT_EQ(json["tensors"][0]["name"], "w.weight");
+  EXPECT_EQ(json["tensors"][0]["bytes"], json["weight_bytes"]);
+  EXPECT_EQ(json["supported"], false);  // one matrix is no model
+  EXPECT_NE(run({"show", folder}).out.find(", in memory 8.45 KB as q5_0"), std::string::npos);
+}
+
 TEST(Show, AConfigurationWithoutWeightsIsEnough) {
   TempFolder folder;
   folder.write("m/config.json", read_file(tiny_model("qwen2.5-tied-bf16") + "/config.json", 1 << 20));
