@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "io/gguf.h"
 #include "io/json.h"
+#include "io/quantisation_config.h"
 #include "io/tokenizer/pipeline.h"
 #include "nn/shapes.h"
 
@@ -55,11 +56,20 @@ Dtype declared_type(const Json& config) {
   return Dtype::f32;
 }
 
+// As which type a weight of a quantised folder would be loaded (docs/formats/weights.md); embedding, head and vectors are stored as they are.
+Dtype loaded_type(const StoredQuantisation& stored, const NamedType& weight, Dtype declared) {
+  const bool linear = weight.type.rank() >= 2 && weight.name.find("embed") == std::string::npos && !weight.name.starts_with("lm_head");
+  if (!linear || stored.method == QuantisationMethod::none || weight.type.dim(-1).n % 32 != 0) return declared;
+  if (stored.method == QuantisationMethod::fp8 || stored.bits == 8) return Dtype::q8_0;
+  return stored.bits == 4 ? Dtype::q5_0 : Dtype::q4_0;
+}
+
 ModelSource source_of(const ModelFacts& facts) {
   if (facts.checkpoint->has_weights()) return model_from_checkpoint(facts.checkpoint);
+  const StoredQuantisation stored = read_quantisation(facts.checkpoint->config(), facts.path);
   auto types = std::make_shared<std::map<std::string, Type>>();
   for (NamedType& w : model_weights(*facts.config)) {
-    w.type.dtype = declared_type(facts.checkpoint->config());
+    w.type.dtype = loaded_type(stored, w, declared_type(facts.checkpoint->config()));
     (*types)[w.name] = w.type;
   }
   ModelSource source;

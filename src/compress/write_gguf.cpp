@@ -144,7 +144,9 @@ WriteReport write_gguf(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
   add_metadata(checkpoint, config, tokenizer, options, out, warnings);
   const Dtype most = main_type(tensors);
   const auto number = file_type(options.recipe ? options.recipe->name : name(most));
-  if (number && (options.recipe || !checkpoint.gguf())) out.set_u32("general.file_type", *number);
+  // What another GGUF file says of itself stays, unless its weights come out in other types than they went in.
+  const bool same_types = checkpoint.gguf() && !options.recipe && std::ranges::none_of(checkpoint.tensors(), &CheckpointTensor::converted);
+  if (number && !same_types) out.set_u32("general.file_type", *number);
   if (is_quantised(most)) out.set_u32("general.quantization_version", 2);
 
   uint64_t total = 0;

@@ -136,6 +136,35 @@ TEST_F(WriteModel, WhatAGgufFileSaysThatNobodyKnowsIsKept) {
   EXPECT_EQ(std::memcmp(kept.bytes(), bytes.data(), bytes.size()), 0);
 }
 
+// A file in a format that is only read comes out in the types that its weights become, and says so: every Q4_0 here is called IQ4_NL, whose
+// blocks have the same size.
+TEST_F(WriteModel, AFormatWithoutKernelsComesOutAsAnother) {
+  write_gguf(tiny("llama2"), nullptr, at("a.gguf"), {.recipe = find_recipe("q4_0", true)});
+  std::string bytes = read_file(at("a.gguf"), 1 << 24);
+  const GgufFile packed = GgufFile::open(at("a.gguf"));
+  for (const GgufTensor& t : packed.tensors()) {
+    const std::string name(t.name);
+    const size_t type_at =
+        bytes.find(std::string("\0\0\0\0", 4) + name + static_cast<char>(t.shape.size())) + 4 + name.size() + 4 + 8 * t.shape.size();
+    if (t.dtype() == Dtype::q4_0) bytes[type_at] = 20;
+  }
+  AtomicFile file(at("iq.gguf"));
+  file.write(bytes);
+  file.commit();
+  const Checkpoint stored = Checkpoint::open(at("iq.gguf"));
+  EXPECT_GT(std::ranges::count(stored.tensors(), "IQ4_NL", &CheckpointTensor::type_name), 5);
+  int64_t last = 0, whole = 0;
+  write_gguf(stored, nullptr, at("b.gguf"), {.progress = [&](int64_t done, int64_t total) { last = done, whole = total; }});
+  EXPECT_EQ(last, whole);
+  const GgufFile written = GgufFile::open(at("b.gguf"));
+  EXPECT_EQ(written.integer("general.file_type"), 7);  // mostly Q8_0
+  for (const CheckpointTensor& t : stored.tensors()) {
+    EXPECT_EQ(written.find_tensor(t.name)->dtype(), t.converted ? Dtype::q8_0 : t.dtype) << t.name;
+    Tensor a = stored.load(t.name), b = written.load(t.name);
+    EXPECT_TRUE(std::ranges::equal(std::span(a.bytes(), a.size_bytes()), std::span(b.bytes(), b.size_bytes()))) << t.name;
+  }
+}
+
 TEST_F(WriteModel, SafetensorsHasNoBlockTypes) { EXPECT_THROW(write_hf(tiny("llama2"), nullptr, at("m"), {.recipe = find_recipe("q8_0")}), Error); }
 
 }  // namespace

@@ -62,6 +62,19 @@ TEST(Show, TypesThatAreConvertedSayIntoWhat) {
   EXPECT_NE(run({"show", folder}).out.find(", in memory 8.45 KB as q5_0"), std::string::npos);
 }
 
+TEST(Show, AConfigurationAloneTellsWhatItsQuantisedWeightsWouldTake) {
+  TempFolder folder;
+  std::string config = read_file(tiny_model("llama3") + "/config.json", 1 << 20);
+  folder.write("plain/config.json", config);
+  config.insert(config.find('{') + 1, R"("quantization_config": {"quant_method": "fp8"},)");
+  folder.write("fp8/config.json", config);
+  auto plain = run({"show", folder / "plain", "--json"}).json(), fp8 = run({"show", folder / "fp8", "--json"}).json();
+  EXPECT_EQ(fp8["parameters"], plain["parameters"]);
+  // Two layers of 4 matrices of 32 x 32 (half as many rows in two of them) and 3 of 32 x 64, from 4 bytes each to 34 for 32.
+  const int64_t linear = 2 * (3 * 32 * 32 + 3 * 32 * 64);
+  EXPECT_EQ(fp8["weight_bytes"].get<int64_t>(), plain["weight_bytes"].get<int64_t>() - linear * 4 + linear / 32 * 34);
+}
+
 TEST(Show, AConfigurationWithoutWeightsIsEnough) {
   TempFolder folder;
   folder.write("m/config.json", read_file(tiny_model("qwen2.5-tied-bf16") + "/config.json", 1 << 20));
