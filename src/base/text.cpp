@@ -163,6 +163,18 @@ std::string printable(std::string_view s, size_t limit) {
   return out;
 }
 
+std::string printable_lines(std::string_view s) {
+  std::string out;
+  while (!s.empty()) {
+    size_t n = s.find_first_of("\n\t");
+    out += printable(s.substr(0, n), std::string::npos);
+    if (n == std::string_view::npos) break;
+    out += s[n];
+    s.remove_prefix(n + 1);
+  }
+  return out;
+}
+
 size_t complete_utf8_prefix(std::string_view s) {
   for (size_t back = 1; back <= 3 && back <= s.size(); ++back) {
     auto lead = static_cast<unsigned char>(s[s.size() - back]);

@@ -39,6 +39,9 @@ std::string valid_utf8(std::string_view s);
 // s made safe to show inside an error message: control characters and malformed UTF-8 as \xNN, and no longer than limit bytes (then "...").
 std::string printable(std::string_view s, size_t limit = 100);
 
+// The same for a text of several lines, such as a message with names and values out of a file: line ends and tabs stay.
+std::string printable_lines(std::string_view s);
+
 // The length of the longest prefix of s that does not end inside a code point (for streaming bytes as text).
 size_t complete_utf8_prefix(std::string_view s);
 

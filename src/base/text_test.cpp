@@ -63,5 +63,12 @@ TEST(Text, PrintableIsSafeToShow) {
   EXPECT_EQ(printable("abc", 3), "abc");
 }
 
+TEST(Text, PrintableLinesKeepTheirEnds) {
+  EXPECT_EQ(printable_lines("a\tb\n\x1b[31m\r\n\n"), "a\tb\n\\x1b[31m\\x0d\n\n");
+  EXPECT_EQ(printable_lines(""), "");
+  std::string longer(1000, 'x');
+  EXPECT_EQ(printable_lines(longer), longer);
+}
+
 }  // namespace
 }  // namespace motley
