@@ -76,7 +76,7 @@ int write(const WriteFlags& f, const char* what, const std::optional<Recipe>& re
   const Checkpoint checkpoint = Checkpoint::open(path);
   if (!checkpoint.has_weights()) fail(ErrorKind::file, what, "{} has a config.json but no weights", path);
   auto tokenizer = f.no_tokenizer ? nullptr : find_tokenizer(checkpoint);
-  Interrupt interrupt;
+  Interrupt interrupt(Interrupt::Signals::all);
   Progress progress(what, !f.quiet && !f.json);
   WriteOptions options{.recipe = recipe, .name = model_name(f.model, path), .threads = f.threads > 0 ? f.threads : default_threads()};
   options.progress = [&, show = progress.bytes()](int64_t done, int64_t total) {
