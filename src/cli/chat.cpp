@@ -70,7 +70,7 @@ class Conversation {
       : f_(f),
         model_(model),
         scheduler_(*model.session),
-        chat_(ChatTemplate::parse(template_source(f, model))),
+        chat_(ChatTemplate::parse(template_source(f, model), {}, f.chat_template.empty() ? model.path : f.chat_template)),
         sampling_(f.sampling.options(default_sampling(*model.checkpoint))) {
     reset(f.system);
   }

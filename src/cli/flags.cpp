@@ -166,7 +166,13 @@ SamplerOptions SamplingFlags::options(SamplerOptions o) const {
 }
 
 std::vector<int32_t> parse_ids(const std::string& text, const char* flag) {
-  Json ids = parse_json(text, flag, {.max_depth = 1});
+  Json ids;
+  try {
+    ids = parse_json(text, flag, {.max_depth = 1});
+  } catch (const Error& e) {
+    if (!std::string_view(flag).starts_with("--")) throw;
+    throw Error(ErrorKind::usage, e.what());  // what was asked for is at fault, and no file
+  }
   if (!ids.is_array()) fail(ErrorKind::usage, "flags", "{} should be a JSON array of token ids such as [1,2,3]", flag);
   std::vector<int32_t> out;
   for (const Json& id : ids) {

@@ -144,7 +144,12 @@ Conversation read_conversation(const TemplateFlags& f) {
   if (!f.tools.empty()) c.tools = read_list(f.tools, "--tools");
   if (!f.documents.empty()) c.documents = read_list(f.documents, "--documents");
   if (!f.variables.empty()) {
-    OrderedJson more = parse_ordered_json(f.variables, "--chat-template-kwargs");
+    OrderedJson more;
+    try {
+      more = parse_ordered_json(f.variables, "--chat-template-kwargs");
+    } catch (const Error& e) {
+      throw Error(ErrorKind::usage, e.what());  // what was asked for is at fault, and no file
+    }
     if (!more.is_object())
       fail(ErrorKind::usage, "template", "--chat-template-kwargs should be a JSON object such as {{\"enable_thinking\": false}}");
     c.variables.update(more);
@@ -171,7 +176,8 @@ int render(const TemplateFlags& f) {
   if (!c.documents.is_null()) options.documents = &c.documents;
   options.variables = &c.variables;
   if (!f.date.empty()) options.now = parse_date(f.date);
-  return write_output(ChatTemplate::parse(found.source).render(c.messages, options)) ? 0 : static_cast<int>(ErrorKind::runtime);
+  const std::string& whose = f.builtin.empty() ? f.model : f.builtin;
+  return write_output(ChatTemplate::parse(found.source, {}, whose).render(c.messages, options)) ? 0 : static_cast<int>(ErrorKind::runtime);
 }
 
 }  // namespace

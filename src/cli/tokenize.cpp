@@ -72,7 +72,8 @@ int tokenize(const TokenizeFlags& f) {
 
 int detokenize(const DetokenizeFlags& f) {
   auto tokenizer = load(f.model);
-  auto ids = f.ids.empty() ? parse_ids(read_input(f.file, "detokenize", kMaxTextBytes), "detokenize") : parse_ids(f.ids, "--ids");
+  const char* whose = f.file.empty() || f.file == "-" ? "standard input" : f.file.c_str();
+  auto ids = f.ids.empty() ? parse_ids(read_input(f.file, "detokenize", kMaxTextBytes), whose) : parse_ids(f.ids, "--ids");
   auto beyond = std::ranges::find_if(ids, [&](int32_t id) { return id >= tokenizer->vocab_size(); });
   if (beyond != ids.end())
     fmt::print(stderr, "motley: id {} is beyond the {} tokens of the vocabulary and has no text\n", *beyond, tokenizer->vocab_size());

@@ -95,7 +95,17 @@ TEST_F(Template, RefusalsAndMistakesSayWhat) {
     EXPECT_NE(r.err.find(c.expected), std::string::npos) << r.err;
   }
   EXPECT_EQ(run({"template", folder_.write("t.jinja", "x")}).code, 2);
+  EXPECT_NE(render("{% for m in %}").err.find(folder_ / "t.jinja"), std::string::npos);
   EXPECT_EQ(render("x", {"--date", "today"}).code, 2);
+}
+
+TEST_F(Template, AMessageNeverCommandsTheTerminal) {
+  for (const char* source : {"{{ raise_exception('a\x1b[31mb') }}", "{{ \x1b }}", "{{ 'a\x1b[31mb' + 1 }}{{ raise_exception('\xff\x07') }}"}) {
+    Ran r = render(source);
+    EXPECT_NE(r.code, 0) << source;
+    EXPECT_EQ(r.err.find_first_of("\x1b\x07\xff"), std::string::npos) << source;
+  }
+  EXPECT_NE(render("{{ raise_exception('a\x1b[31mb') }}").err.find("a\\x1b[31mb"), std::string::npos);
 }
 
 TEST_F(Template, SharedGoldens) {

@@ -69,13 +69,13 @@ Json joined_parts(const Json& parts, size_t message_index) {
 
 }  // namespace
 
-ChatTemplate ChatTemplate::parse(std::string_view source, const TemplateLimits& limits) {
+ChatTemplate ChatTemplate::parse(std::string_view source, const TemplateLimits& limits, std::string_view whose) {
   ChatTemplate t;
   t.limits_ = limits;
   try {
     t.syntax_ = jinja::parse_template(source, limits);
   } catch (const jinja::Fault& fault) {
-    fail(ErrorKind::file, "chat template", "{}: {}", fault.type, fault.what());
+    fail(ErrorKind::file, "chat template", "{}: {}: {}", whose, fault.type, fault.what());
   }
   constexpr std::string_view kProbe = "motley-probe-7f3a";
   bool text = t.shows(Json(kProbe), kProbe);

@@ -35,7 +35,8 @@ struct ChatOptions {
 
 class ChatTemplate {
  public:
-  static ChatTemplate parse(std::string_view source, const TemplateLimits& limits = {});
+  // whose: the file or model it is from, for messages.
+  static ChatTemplate parse(std::string_view source, const TemplateLimits& limits = {}, std::string_view whose = "the template");
 
   // messages: an array of {role, content, ...}.
   std::string render(const nlohmann::ordered_json& messages, const ChatOptions& options) const;

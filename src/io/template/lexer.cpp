@@ -253,7 +253,7 @@ class Lexer {
     char c = source_[at_];
     if (std::string_view("+-/*%~[](){}><=.:|,;").find(c) == std::string_view::npos) {
       auto point = decode_utf8(source_, at_);
-      syntax_error(line_, fmt::format("unexpected char '{}' at {}", source_.substr(at_, static_cast<size_t>(point.length)), at_));
+      syntax_error(line_, fmt::format("unexpected char '{}' at {}", printable(source_.substr(at_, static_cast<size_t>(point.length))), at_));
     }
     if (c == '(') open += ')';
     if (c == '[') open += ']';
