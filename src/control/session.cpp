@@ -89,7 +89,7 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
     }
     Tensor weight = source.load(s.name);
     WeightSource bytes;
-    bytes.mapped = weight.bytes();
+    if (weight.owns_bytes()) bytes.whole = weight.bytes();  // a file is never computed from: it may be cut short at any time
     bytes.owner = std::make_shared<Tensor>(weight);
     bytes.read = [&](uint64_t offset, std::span<std::byte> to) {
       check(offset + to.size() <= weight.size_bytes(), "a device reads within the weight");

@@ -21,12 +21,12 @@
 
 namespace motley {
 
-// Where a weight's bytes come from, in the checkpoint's plain row-major layout. read() copies a range; mapped, when not null, is the whole
-// tensor in a file mapping, which a device may use in place when no packing is needed.
+// Where a weight's bytes come from, in the checkpoint's plain row-major layout. read() copies a range; whole, when not null, is the
+// tensor in memory that `owner` keeps, never a file's mapping, which a device may use in place when no packing is needed.
 struct WeightSource {
   std::function<void(uint64_t offset, std::span<std::byte> to)> read;  // called from several threads at once
-  const std::byte* mapped = nullptr;
-  std::shared_ptr<const void> owner = nullptr;  // keeps the mapping alive while the device uses it
+  const std::byte* whole = nullptr;
+  std::shared_ptr<const void> owner = nullptr;  // keeps the bytes alive while the device uses them
 };
 
 class Executable {

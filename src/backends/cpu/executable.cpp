@@ -63,7 +63,7 @@ class CpuExecutable final : public Executable {
       if (it->second.type != s.type || it->second.layout != s.layout)
         fail(ErrorKind::usage, "prepare", "state '{}' is {} in layout {}, the Program wants {} in layout {}", s.name, to_string(it->second.type),
              it->second.layout, to_string(s.type), s.layout);
-      if (s.changes && it->second.mapping) fail(ErrorKind::usage, "prepare", "state '{}' changes but lies in a read-only mapping", s.name);
+      if (s.changes && it->second.lent) fail(ErrorKind::usage, "prepare", "state '{}' changes but is a lent weight's", s.name);
       states_.push_back(s.name);
     }
   }

@@ -82,9 +82,9 @@ CpuState load_state(const std::string& name, const Type& type, std::string_view 
   CpuState state{.type = type, .layout = std::string(layout)};
   state.bytes = state_bytes(type, layout);
   auto aligned = [](const std::byte* p) { return reinterpret_cast<uintptr_t>(p) % 4 == 0; };
-  if (layout == kPlainLayout && source.mapped && aligned(source.mapped)) {
-    state.mapping = source.owner;
-    state.data = const_cast<std::byte*>(source.mapped);  // only read: weights do not change
+  if (layout == kPlainLayout && source.whole && aligned(source.whole)) {
+    state.lent = source.owner;
+    state.data = const_cast<std::byte*>(source.whole);  // only read: weights do not change
     return state;
   }
   if (!source.read) fail(ErrorKind::usage, "upload", "'{}' has no bytes to read", name);

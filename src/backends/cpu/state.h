@@ -1,4 +1,4 @@
-// A state of the CPU device: bytes it owns (packed, or plain in an aligned block) or a checkpoint's mapping used in place.
+// A state of the CPU device: bytes it owns (packed, or plain in an aligned block) or a tensor's used where it lies.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,8 +12,8 @@ namespace motley::cpu {
 struct CpuState {
   Type type;
   std::string layout{kPlainLayout};
-  HostMemory memory = {};                    // empty when the mapping is used
-  std::shared_ptr<const void> mapping = {};  // keeps `data` alive then
+  HostMemory memory = {};                 // empty when the bytes are lent
+  std::shared_ptr<const void> lent = {};  // keeps `data` alive then
   std::byte* data = nullptr;
   int64_t bytes = 0;
 };
