@@ -67,7 +67,7 @@ Comparison compare_with_reference(const ModelSource& source, const Plan& wanted,
   for (const Step& s : program.steps) kernels.emplace(s.name + std::string(op_name(s.op)), s.kernel);
   Comparison out;
   out.bound = rounding_bound(compiled.graph, plan.kv_type);
-  Interpreter reference(compiled.graph, [&](const std::string& name) { return source.types(name) ? source.load(name) : Tensor(); });
+  Interpreter reference(compiled.graph, [&](const std::string& name) { return source.types(name) ? read_state(source, name) : Tensor(); });
   int32_t index = -1;
   reference.run(sizes, named_inputs(step), [&](const Node& node, std::span<const RefValue> results) {
     ++index;

@@ -20,6 +20,13 @@ struct CheckpointModel {
 
 }  // namespace
 
+Tensor read_state(const ModelSource& source, const std::string& state) {
+  Tensor lent = source.load(state);
+  if (lent.owns_bytes() || !source.read_part) return lent;
+  Tensor own = Tensor::zeros(lent.dtype(), lent.shape());
+  return source.read_part(state, 0, {own.mutable_bytes(), own.size_bytes()}) ? own : lent;
+}
+
 ModelSource model_from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint, int64_t context) {
   auto model = std::make_shared<CheckpointModel>(std::move(checkpoint), context);
   return {

@@ -23,6 +23,9 @@ struct ModelSource {
   std::function<void(const std::string& state)> drop;  // its source pages are no longer needed
 };
 
+// A state in memory of its own, which nobody who cuts the file short can take away.
+Tensor read_state(const ModelSource& source, const std::string& state);
+
 // The model of a checkpoint, for sessions whose sequences have at most `context` tokens (0: as many as the model allows). Some models
 // choose their rotary factors by it.
 ModelSource model_from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint, int64_t context = 0);

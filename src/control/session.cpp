@@ -54,7 +54,7 @@ StepLimits step_limits(const Plan& plan, int64_t vocab) {
 Graph build_graph(const ModelSource& source, const Plan& plan) {
   ModelConfig config = source.config;
   config.context = plan.context;
-  Builder b(build_limits(plan), source.types);
+  Builder b(build_limits(plan), source.types, source.name);
   build_model(b, config);
   return b.take();
 }
@@ -151,8 +151,8 @@ void Session::run(const StepInputs& step, std::span<float> logits) {
 
 ReferenceRunner::ReferenceRunner(const ModelSource& source, const Plan& plan)
     : limits_(step_limits(plan, source.config.vocab)),
-      interpreter_(std::make_unique<Interpreter>(build_graph(source, plan),
-                                                 [source](const std::string& name) { return source.types(name) ? source.load(name) : Tensor(); })) {}
+      interpreter_(std::make_unique<Interpreter>(
+          build_graph(source, plan), [source](const std::string& name) { return source.types(name) ? read_state(source, name) : Tensor(); })) {}
 
 ReferenceRunner::~ReferenceRunner() = default;
 

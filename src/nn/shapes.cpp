@@ -111,11 +111,9 @@ std::vector<std::string_view> shape_names() {
   return names;
 }
 
-std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types) {
+std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint) {
   Builder b(
-      {}, types ? types : [](const std::string&) {
-        return Type{Dtype::f32, {}};
-      });
+      {}, types ? types : [](const std::string&) { return Type{Dtype::f32, {}}; }, checkpoint);
   ModelConfig c = config;
   c.context = 0;
   build_model(b, c);

@@ -24,7 +24,7 @@ struct NamedType {
 
 // The states that the model's graph reads, in the order of first use, without the key-value caches. `types` decides the storage type of
 // each (WeightMap::types(), or any function); without it all are f32.
-std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types = {});
+std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types = {}, const std::string& checkpoint = "the checkpoint");
 
 int64_t count_parameters(const ModelConfig& config);  // a tied embedding once
 

@@ -116,8 +116,11 @@ void WeightMap::read(const std::string& state, std::span<std::byte> to) const {
     if (size == checkpoint_.find(piece.tensor)->size_bytes) {
       checkpoint_.read(piece.tensor, to.first(size));
     } else {
-      if (whole_name != piece.tensor) whole = checkpoint_.load(piece.tensor), whole_name = piece.tensor;
-      std::memcpy(to.data(), whole.bytes() + begin, size);
+      // From the file where it lies there: bytes of a mapping may be gone by the time they are copied.
+      if (!checkpoint_.read_part(piece.tensor, begin, to.first(size))) {
+        if (whole_name != piece.tensor) whole = checkpoint_.load(piece.tensor), whole_name = piece.tensor;
+        std::memcpy(to.data(), whole.bytes() + begin, size);
+      }
     }
     to = to.subspan(size);
   }

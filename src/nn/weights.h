@@ -37,6 +37,7 @@ class WeightMap {
   // program does not compute with.
   std::optional<WeightParts> find(const std::string& state) const;
   WeightTypes types() const;
+  const std::string& path() const { return checkpoint_.path(); }
 
   // The state's bytes in plain layout: on the mapping where they lie in one piece, otherwise copied. Error(file) when absent.
   Tensor load(const std::string& state) const;

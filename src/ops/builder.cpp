@@ -15,7 +15,8 @@ std::string join(std::string_view prefix, std::string_view name) {
 
 }  // namespace
 
-Builder::Builder(const BuildLimits& limits, WeightTypes weights) : limits_(limits), weights_(std::move(weights)) {}
+Builder::Builder(const BuildLimits& limits, WeightTypes weights, std::string checkpoint)
+    : limits_(limits), weights_(std::move(weights)), checkpoint_(std::move(checkpoint)) {}
 Builder::Builder(Graph graph) : graph_(std::move(graph)) {}
 
 Value Builder::input(const std::string& name, Type type) {
@@ -41,10 +42,10 @@ Value Builder::weight(std::string_view name, const Shape& shape) {
   std::string whole = full(name);
   check(static_cast<bool>(weights_), "a builder of a model knows its weights' types");
   auto type = weights_(whole);
-  if (!type) fail(ErrorKind::file, "model", "tensor '{}' is missing from the checkpoint", whole);
+  if (!type) fail(ErrorKind::file, "model", "{}: tensor '{}' is missing", checkpoint_, whole);
   if (type->shape.empty()) type->shape = fixed(shape);
   if (!shape.empty() && type->shape != fixed(shape))
-    fail(ErrorKind::file, "model", "tensor '{}' should have shape {}, the checkpoint has [{}]", whole, to_string(shape), to_string(type->shape));
+    fail(ErrorKind::file, "model", "{}: tensor '{}' should have shape {}, found [{}]", checkpoint_, whole, to_string(shape), to_string(type->shape));
   return state(whole, *type);
 }
 

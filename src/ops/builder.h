@@ -36,7 +36,7 @@ struct AttendOptions {
 
 class Builder {
  public:
-  explicit Builder(const BuildLimits& limits, WeightTypes weights = {});
+  explicit Builder(const BuildLimits& limits, WeightTypes weights = {}, std::string checkpoint = "the checkpoint");  // its path, for messages
   explicit Builder(Graph graph);  // to go on with a graph (expansions, rewrites)
 
   // ---- inputs of a step (each is made when first asked for)
@@ -116,6 +116,7 @@ class Builder {
   Graph graph_;
   BuildLimits limits_;
   WeightTypes weights_;
+  std::string checkpoint_ = "the checkpoint";
   std::string prefix_;
   int block_ = -1;
 };

@@ -118,10 +118,28 @@ TEST(Usage, ADamagedModelIsExitCode3) {
     }
 }
 
+TEST(Usage, WeightsThatAreNotTheConfigsNameTheirFile) {
+  TempFolder folder;
+  std::string config = read_file(tiny_model() + "/config.json", 1 << 20);
+  const size_t at = config.find("\"intermediate_size\": ");
+  ASSERT_NE(at, std::string::npos);
+  folder.write("m/config.json", config.insert(at + 21, "1"));
+  folder.write("m/model.safetensors", read_file(tiny_model() + "/model.safetensors", 1 << 20));
+  for (const char* command : {"run", "quantize", "convert", "eval", "explain"}) {
+    Ran r = run(with_needed(command, folder / "m", folder));
+    EXPECT_EQ(r.code, 3) << command << r.err;
+    EXPECT_NE(r.err.find(folder / "m"), std::string::npos) << command << r.err;
+    EXPECT_NE(r.err.find("should have shape"), std::string::npos) << command << r.err;
+    EXPECT_FALSE(file_exists(folder / "out.gguf")) << command;
+  }
+}
+
 TEST(Usage, NumbersAreCheckedAgainstTheirRange) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"run", "m", "--threads", "0"},
                                                 {"run", "m", "--threads", "many"},
                                                 {"run", "m", "-c", "-5"},
+                                                {"run", tiny_model(), "--ids", "[1,"},
+                                                {"run", tiny_model(), "--ids", "[NaN]"},
                                                 {"run", "m", "--kv-type", "q4_0"},
                                                 {"devices", "-t", "99999"},
                                                 {"show", tiny_model(), "-c", "x"}}) {

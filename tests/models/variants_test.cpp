@@ -19,6 +19,8 @@
 #include "model_vectors.h"
 #include "nn/families.h"
 #include "nn/names.h"
+#include "nn/shapes.h"
+#include "nn/weights.h"
 #include "reference_model.h"
 #include "tensor/half.h"
 
@@ -243,6 +245,32 @@ TEST_F(Variants, AMissingExpertIsNamed) {
   write("mixtral", [](auto& tensors) { tensors.erase("model.layers.1.block_sparse_moe.experts.2.w3.weight"); });
   EXPECT_NE(refusal().find("'model.layers.1.block_sparse_moe.experts.2.w3.weight' is missing, expected one for each of the 4"), std::string::npos)
       << refusal();
+}
+
+// Half of a tensor is not a tensor: what is cut from one is read from the file, and a file that ends is an error.
+TEST_F(Variants, AFileCutShortWhileInUseIsAnError) {
+  write("qwen3-moe", [](auto& tensors) {
+    for (int layer = 0; layer < 2; ++layer) {
+      const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.experts.";
+      stack(tensors, mlp, 8, {"gate_proj", "up_proj"}, mlp + "gate_up_proj");
+    }
+  });
+  const Checkpoint checkpoint = Checkpoint::open(folder_);
+  const ModelConfig config = read_config(checkpoint);
+  const WeightMap weights(config, checkpoint);
+  fs::resize_file(folder_ / "model.safetensors", 16384);
+  int cut = 0;
+  for (const NamedType& w : model_weights(config, weights.types(), weights.path())) {
+    std::vector<std::byte> bytes(static_cast<size_t>(max_bytes(w.type)));
+    try {
+      weights.read(w.name, bytes);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::file);
+      EXPECT_NE(std::string(e.what()).find(folder_ / "model.safetensors"), std::string::npos) << e.what();
+      cut += w.name.find("experts") != std::string::npos;
+    }
+  }
+  EXPECT_EQ(cut, 6);
 }
 
 TEST_F(Variants, AnExpertOfAnotherShapeIsNamed) {
