@@ -15,7 +15,7 @@ namespace motley {
 namespace {
 
 // Signals that others send (Ctrl-C) belong to the thread that has a handler's context, not to a worker in the middle of a kernel. Faults of
-// the thread itself stay open: blocked, they would end the process before the handler that turns SIGBUS into an error could run.
+// the thread itself stay open: blocked, they would end the process past any handler that reports a crash.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
