@@ -27,10 +27,8 @@ struct Format {
   void (*unpack)(const void* blocks, float* out, int64_t n);
   void (*pack)(const float* x, void* blocks, int64_t n);
 
-  // Block formats only, null for plain ones. dot: the reference of a product with q8_32 activations. levels: one block as whole numbers
-  // q[block], scale[block / group] and min[block / group] (quant/levels.h), for whoever arranges weights in its own way.
+  // Block formats only, null for plain ones: the reference of a product with q8_32 activations.
   double (*dot)(const void* blocks, const ActivationRow& a, int64_t n) = nullptr;
-  void (*levels)(const void* block, int8_t* q, float* scale, float* min) = nullptr;
 };
 
 // f32, f16, bf16 and all block formats; anything else is a mistake of the caller.

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "quant/activation.h"
+#include "quant/levels_of.h"
 #include "tensor/half.h"
 
 namespace motley {
@@ -109,27 +110,27 @@ TEST(Formats, Q8OfATextbookRow) {
   std::copy(row.begin(), row.end(), x.begin());
   int8_t q[32];
   float scale, min;
-  format(Dtype::q8_0).levels(packed(Dtype::q8_0, x).data(), q, &scale, &min);
+  levels_of(Dtype::q8_0, packed(Dtype::q8_0, x).data(), q, &scale, &min);
   EXPECT_EQ(std::vector<int>(q, q + 7), (std::vector<int>{-100, -26, 0, 13, 77, 127, 0}));
   EXPECT_NEAR(scale, 0.01, 0.01 * 0x1p-11);
   EXPECT_EQ(min, 0.0f);
 }
 
 TEST(Formats, TiesRoundAsStated) {
-  auto levels_of = [](Dtype d, std::initializer_list<float> front) {
+  auto front_of = [](Dtype d, std::initializer_list<float> front) {
     Floats x(32, 0.0f);
     std::copy(front.begin(), front.end(), x.begin());
     std::vector<int8_t> q(32);
     float scale, min;
-    format(d).levels(packed(d, x).data(), q.data(), &scale, &min);
+    levels_of(d, packed(d, x).data(), q.data(), &scale, &min);
     EXPECT_EQ(scale, 1.0f);
     return std::vector<int>(q.begin(), q.begin() + static_cast<std::ptrdiff_t>(front.size()));
   };
-  EXPECT_EQ(levels_of(Dtype::q8_0, {127, 0.5f, 1.5f, -0.5f, -2.5f}), (std::vector<int>{127, 1, 2, -1, -3}));
-  EXPECT_EQ(levels_of(Dtype::q4_0, {-8, 0.5f, 1.5f, -0.5f, -2.5f, 8}), (std::vector<int>{-8, 1, 2, 0, -2, 7}));
-  EXPECT_EQ(levels_of(Dtype::q5_0, {-16, 0.5f, 1.5f, -0.5f, -2.5f, 16}), (std::vector<int>{-16, 1, 2, 0, -2, 15}));
-  EXPECT_EQ(levels_of(Dtype::q4_1, {15, 0.5f, 1.5f, 2.5f}), (std::vector<int>{15, 1, 2, 3}));
-  EXPECT_EQ(levels_of(Dtype::q5_1, {31, 0.5f, 1.5f, 2.5f}), (std::vector<int>{31, 1, 2, 3}));
+  EXPECT_EQ(front_of(Dtype::q8_0, {127, 0.5f, 1.5f, -0.5f, -2.5f}), (std::vector<int>{127, 1, 2, -1, -3}));
+  EXPECT_EQ(front_of(Dtype::q4_0, {-8, 0.5f, 1.5f, -0.5f, -2.5f, 8}), (std::vector<int>{-8, 1, 2, 0, -2, 7}));
+  EXPECT_EQ(front_of(Dtype::q5_0, {-16, 0.5f, 1.5f, -0.5f, -2.5f, 16}), (std::vector<int>{-16, 1, 2, 0, -2, 15}));
+  EXPECT_EQ(front_of(Dtype::q4_1, {15, 0.5f, 1.5f, 2.5f}), (std::vector<int>{15, 1, 2, 3}));
+  EXPECT_EQ(front_of(Dtype::q5_1, {31, 0.5f, 1.5f, 2.5f}), (std::vector<int>{31, 1, 2, 3}));
 }
 
 // Half a step inside the range (a whole one at the far end of the formats with one level more on one side), plus the rounding of the scale.
@@ -141,7 +142,7 @@ TEST(Formats, SimpleOnesErrByHalfAStep) {
       for (size_t block = 0; block < 200; ++block) {
         int8_t q[32];
         float scale, min, largest = 0;
-        format(d).levels(bytes.data() + block * static_cast<size_t>(info(d).block_bytes), q, &scale, &min);
+        levels_of(d, bytes.data() + block * static_cast<size_t>(info(d).block_bytes), q, &scale, &min);
         for (size_t j = 0; j < 32; ++j) largest = std::max(largest, std::fabs(x[32 * block + j]));
         bool one_sided = d == Dtype::q4_0 || d == Dtype::q5_0;
         for (size_t j = 0; j < 32; ++j) {
@@ -256,7 +257,7 @@ TEST(Formats, LevelsAndFloatsAgreeOnRandomBytes) {
       auto y = unpacked(d, bytes);
       std::vector<int8_t> q(block);
       Floats scale(block / group), min(block / group);
-      f.levels(bytes.data(), q.data(), scale.data(), min.data());
+      levels_of(d, bytes.data(), q.data(), scale.data(), min.data());
       for (size_t i = 0; i < block; ++i) {
         float x = scale[i / group] * static_cast<float>(q[i]) - min[i / group];
         ASSERT_TRUE(x == y[i] || (std::isnan(x) && std::isnan(y[i]))) << name(d) << " " << i;

@@ -53,13 +53,5 @@ double dot(const void* blocks, const ActivationRow& a, int64_t n) {
   return y;
 }
 
-template <class Block, class L>
-void levels(const void* block, int8_t* q, float* scale, float* min) {
-  L levels;
-  read_levels(*static_cast<const Block*>(block), levels);
-  for (int i = 0; i < L::kElements; ++i) q[i] = levels.q[i];
-  for (int g = 0; g < L::kGroups; ++g) scale[g] = levels.scale[g], min[g] = levels.min[g];
-}
-
 }  // namespace blocks
 }  // namespace motley

@@ -19,7 +19,6 @@ void read_levels(const BlockQ2_K& b, LevelsQ2_K& levels) {
 
 void unpack_q2_k(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ2_K, LevelsQ2_K>(blocks, out, n); }
 double dot_q2_k(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ2_K, LevelsQ2_K>(blocks, a, n); }
-void levels_q2_k(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ2_K, LevelsQ2_K>(block, q, scale, min); }
 
 void pack_q2_k(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ2_K*>(blocks);

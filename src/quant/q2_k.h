@@ -24,6 +24,5 @@ void read_levels(const BlockQ2_K& b, LevelsQ2_K& levels);
 void unpack_q2_k(const void* blocks, float* out, int64_t n);
 void pack_q2_k(const float* x, void* blocks, int64_t n);
 double dot_q2_k(const void* blocks, const ActivationRow& a, int64_t n);
-void levels_q2_k(const void* block, int8_t* q, float* scale, float* min);
 
 }  // namespace motley

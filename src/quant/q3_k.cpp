@@ -23,7 +23,6 @@ void read_levels(const BlockQ3_K& b, LevelsQ3_K& levels) {
 
 void unpack_q3_k(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ3_K, LevelsQ3_K>(blocks, out, n); }
 double dot_q3_k(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ3_K, LevelsQ3_K>(blocks, a, n); }
-void levels_q3_k(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ3_K, LevelsQ3_K>(block, q, scale, min); }
 
 void pack_q3_k(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ3_K*>(blocks);

@@ -25,6 +25,5 @@ void read_levels(const BlockQ3_K& b, LevelsQ3_K& levels);
 void unpack_q3_k(const void* blocks, float* out, int64_t n);
 void pack_q3_k(const float* x, void* blocks, int64_t n);
 double dot_q3_k(const void* blocks, const ActivationRow& a, int64_t n);
-void levels_q3_k(const void* block, int8_t* q, float* scale, float* min);
 
 }  // namespace motley

@@ -16,7 +16,6 @@ void read_levels(const BlockQ4_0& b, LevelsQ4_0& levels) {
 
 void unpack_q4_0(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ4_0, LevelsQ4_0>(blocks, out, n); }
 double dot_q4_0(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ4_0, LevelsQ4_0>(blocks, a, n); }
-void levels_q4_0(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ4_0, LevelsQ4_0>(block, q, scale, min); }
 
 void pack_q4_0(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ4_0*>(blocks);

@@ -23,6 +23,5 @@ void read_levels(const BlockQ4_1& b, LevelsQ4_1& levels);
 void unpack_q4_1(const void* blocks, float* out, int64_t n);
 void pack_q4_1(const float* x, void* blocks, int64_t n);
 double dot_q4_1(const void* blocks, const ActivationRow& a, int64_t n);
-void levels_q4_1(const void* block, int8_t* q, float* scale, float* min);
 
 }  // namespace motley

@@ -24,7 +24,6 @@ void read_levels(const BlockQ4_K& b, LevelsQ4_K& levels) {
 
 void unpack_q4_k(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ4_K, LevelsQ4_K>(blocks, out, n); }
 double dot_q4_k(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ4_K, LevelsQ4_K>(blocks, a, n); }
-void levels_q4_k(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ4_K, LevelsQ4_K>(block, q, scale, min); }
 
 void pack_q4_k(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ4_K*>(blocks);

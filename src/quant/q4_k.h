@@ -24,6 +24,5 @@ void read_levels(const BlockQ4_K& b, LevelsQ4_K& levels);
 void unpack_q4_k(const void* blocks, float* out, int64_t n);
 void pack_q4_k(const float* x, void* blocks, int64_t n);
 double dot_q4_k(const void* blocks, const ActivationRow& a, int64_t n);
-void levels_q4_k(const void* block, int8_t* q, float* scale, float* min);
 
 }  // namespace motley

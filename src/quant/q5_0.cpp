@@ -17,7 +17,6 @@ void read_levels(const BlockQ5_0& b, LevelsQ5_0& levels) {
 
 void unpack_q5_0(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ5_0, LevelsQ5_0>(blocks, out, n); }
 double dot_q5_0(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ5_0, LevelsQ5_0>(blocks, a, n); }
-void levels_q5_0(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ5_0, LevelsQ5_0>(block, q, scale, min); }
 
 void pack_q5_0(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ5_0*>(blocks);

@@ -17,7 +17,6 @@ void read_levels(const BlockQ5_1& b, LevelsQ5_1& levels) {
 
 void unpack_q5_1(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ5_1, LevelsQ5_1>(blocks, out, n); }
 double dot_q5_1(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ5_1, LevelsQ5_1>(blocks, a, n); }
-void levels_q5_1(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ5_1, LevelsQ5_1>(block, q, scale, min); }
 
 void pack_q5_1(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ5_1*>(blocks);

@@ -24,7 +24,6 @@ void read_levels(const BlockQ5_K& b, LevelsQ5_K& levels) {
 
 void unpack_q5_k(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ5_K, LevelsQ5_K>(blocks, out, n); }
 double dot_q5_k(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ5_K, LevelsQ5_K>(blocks, a, n); }
-void levels_q5_k(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ5_K, LevelsQ5_K>(block, q, scale, min); }
 
 void pack_q5_k(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ5_K*>(blocks);

@@ -22,7 +22,6 @@ void read_levels(const BlockQ6_K& b, LevelsQ6_K& levels) {
 
 void unpack_q6_k(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ6_K, LevelsQ6_K>(blocks, out, n); }
 double dot_q6_k(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ6_K, LevelsQ6_K>(blocks, a, n); }
-void levels_q6_k(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ6_K, LevelsQ6_K>(block, q, scale, min); }
 
 void pack_q6_k(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ6_K*>(blocks);

@@ -13,7 +13,6 @@ void read_levels(const BlockQ8_0& b, LevelsQ8_0& levels) {
 
 void unpack_q8_0(const void* blocks, float* out, int64_t n) { blocks::unpack<BlockQ8_0, LevelsQ8_0>(blocks, out, n); }
 double dot_q8_0(const void* blocks, const ActivationRow& a, int64_t n) { return blocks::dot<BlockQ8_0, LevelsQ8_0>(blocks, a, n); }
-void levels_q8_0(const void* block, int8_t* q, float* scale, float* min) { blocks::levels<BlockQ8_0, LevelsQ8_0>(block, q, scale, min); }
 
 void pack_q8_0(const float* x, void* blocks, int64_t n) {
   auto* block = static_cast<BlockQ8_0*>(blocks);

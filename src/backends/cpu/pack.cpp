@@ -28,68 +28,41 @@ struct BlockScales {
 };
 
 template <class Block>
-BlockScales with_d(const std::byte* p) {
-  Block b;
-  std::memcpy(&b, p, sizeof b);
+BlockScales scales_of(const Block& b) {
   return {.d = b.d};
 }
 template <class Block>
-BlockScales with_minimum(const std::byte* p) {  // the format adds m; panels subtract it
-  Block b;
-  std::memcpy(&b, p, sizeof b);
+BlockScales with_minimum(const Block& b) {  // the format adds m; panels subtract it
   return {.d = b.d, .dmin = static_cast<uint16_t>(b.m ^ 0x8000)};
 }
+BlockScales scales_of(const BlockQ4_1& b) { return with_minimum(b); }
+BlockScales scales_of(const BlockQ5_1& b) { return with_minimum(b); }
 template <class Block>
-BlockScales with_k_scales(const std::byte* p) {
-  Block b;
-  std::memcpy(&b, p, sizeof b);
+BlockScales with_k_scales(const Block& b) {
   BlockScales s{.d = b.d, .dmin = b.dmin};
   read_k_scales(b.scales, s.scale, s.min);
   return s;
 }
-
-BlockScales read_scales(BlockFormat format, const std::byte* p) {
-  switch (format) {
-    case kQ8_0:
-      return with_d<BlockQ8_0>(p);
-    case kQ4_0:
-      return with_d<BlockQ4_0>(p);
-    case kQ5_0:
-      return with_d<BlockQ5_0>(p);
-    case kQ4_1:
-      return with_minimum<BlockQ4_1>(p);
-    case kQ5_1:
-      return with_minimum<BlockQ5_1>(p);
-    case kQ4_K:
-      return with_k_scales<BlockQ4_K>(p);
-    case kQ5_K:
-      return with_k_scales<BlockQ5_K>(p);
-    case kQ2_K: {
-      BlockQ2_K b;
-      std::memcpy(&b, p, sizeof b);
-      BlockScales s{.d = b.d, .dmin = b.dmin};
-      std::memcpy(s.scale, b.scales, 16);
-      return s;
-    }
-    case kQ3_K: {
-      BlockQ3_K b;
-      std::memcpy(&b, p, sizeof b);
-      BlockScales s{.d = b.d};
-      for (int g = 0; g < 16; ++g) {
-        int low = g < 8 ? b.scales[g] & 15 : b.scales[g - 8] >> 4;
-        int high = (b.scales[8 + g % 4] >> (2 * (g / 4))) & 3;
-        s.scale[g] = static_cast<uint8_t>((low | high << 4) - 32);
-      }
-      return s;
-    }
-    default: {
-      BlockQ6_K b;
-      std::memcpy(&b, p, sizeof b);
-      BlockScales s{.d = b.d};
-      std::memcpy(s.scale, b.scales, 16);
-      return s;
-    }
+BlockScales scales_of(const BlockQ4_K& b) { return with_k_scales(b); }
+BlockScales scales_of(const BlockQ5_K& b) { return with_k_scales(b); }
+BlockScales scales_of(const BlockQ2_K& b) {
+  BlockScales s{.d = b.d, .dmin = b.dmin};
+  std::memcpy(s.scale, b.scales, 16);
+  return s;
+}
+BlockScales scales_of(const BlockQ3_K& b) {
+  BlockScales s{.d = b.d};
+  for (int g = 0; g < 16; ++g) {
+    int low = g < 8 ? b.scales[g] & 15 : b.scales[g - 8] >> 4;
+    int high = (b.scales[8 + g % 4] >> (2 * (g / 4))) & 3;
+    s.scale[g] = static_cast<uint8_t>((low | high << 4) - 32);
   }
+  return s;
+}
+BlockScales scales_of(const BlockQ6_K& b) {
+  BlockScales s{.d = b.d};
+  std::memcpy(s.scale, b.scales, 16);
+  return s;
 }
 
 void store_scales(const BlockSpec& s, int column, const BlockScales& b, uint8_t* wide) {
@@ -177,10 +150,9 @@ void pack_blocks(const std::byte* rows, int64_t stride, int num_rows, int64_t k,
   for (int64_t b = 0; b < k / s.block; ++b, panel += wide_bytes(s)) {
     if (num_rows < kColumns) std::memset(panel, 0, static_cast<size_t>(wide_bytes(s)));
     for (int column = 0; column < num_rows; ++column) {
-      const std::byte* bytes = rows + column * stride + b * static_cast<int64_t>(sizeof(Block));
-      store_scales(s, column, read_scales(kFormat, bytes), panel);
       Block block;
-      std::memcpy(&block, bytes, sizeof block);
+      std::memcpy(&block, rows + column * stride + b * static_cast<int64_t>(sizeof block), sizeof block);
+      store_scales(s, column, scales_of(block), panel);
       uint8_t* to = panel + head_bytes(s) + strips_at(s) + column / kStripColumns * strip_bytes(s) + 4 * (column % kStripColumns);
       for (int part = 0; part < s.block / 32; ++part, to += part_bytes(s)) {
         Words w;
