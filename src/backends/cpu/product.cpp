@@ -3,7 +3,7 @@
 // Activations are arranged once per step in tiles of rows (tiles.h), int8 for block formats. The output is cut into panels
 // of 64 columns x up to 480 rows; a task computes its part from first k to last into memory of its own, in the order that depends on k alone,
 // and then writes the result with whatever follows the product. Weights in plain layout are packed in pieces just before use, so they
-// take the same code and give the same bits. A few rows read packed weights directly; more rows unpack each block once for all.
+// take the same code and give the same bits.
 #include "backends/cpu/product.h"
 
 #include <algorithm>
@@ -18,13 +18,13 @@ namespace {
 
 constexpr int64_t kChunk = 256;     // k per pass: float sums are closed at its multiples
 constexpr int64_t kRowBlock = 480;  // a multiple of every register tile
-constexpr int64_t kPrivateBytes = 128 << 10;
+constexpr int64_t kPrivateBytes = 16 << 10;
 
 // Where the parts of a worker's memory are.
 constexpr int64_t kTileBytes = 2 * kRowBlock * kPanelColumns * 4;
 constexpr int64_t kPieceBytes = kChunk * kPanelColumns * 4;  // packed on the fly: at most f32
-constexpr int64_t kStagedBytes = std::max(kChunk * kPanelColumns * 4, kChunk / 32 * (32 * kPanelColumns + 2 * 2 * kPanelColumns * 4));
-static_assert(kTileBytes + kPieceBytes + kStagedBytes + kPrivateBytes <= kWorkerBytes);
+constexpr int64_t kFloatsBytes = kChunk * kPanelColumns * 4;  // of a block format
+static_assert(kTileBytes + kPieceBytes + kFloatsBytes + kPrivateBytes <= kWorkerBytes);
 
 int64_t activation_bytes(const Product& p) { return p.quantised ? p.k + p.k / 32 * 12 : p.k * 4; }  // of one row
 
@@ -44,9 +44,11 @@ struct Rows {
 // f(first row, rows) for the register tiles of rows begin .. end, which are computed together.
 template <class Function>
 void for_tiles(const KernelTable& k, const Product& p, int64_t begin, int64_t end, Function&& f) {
+  if (p.quantised) {
+    for (; begin < end; begin += kMaxTileRows) f(begin, static_cast<int>(std::min<int64_t>(kMaxTileRows, end - begin)));
+    return;
+  }
   int size = k.num_tile_rows - 1;
-  if (p.quantised && end - begin <= k.few_rows)
-    while (k.tile_rows[size] > k.direct_rows) --size;
   while (begin < end) {
     while (k.tile_rows[size] > end - begin) --size;
     f(begin, k.tile_rows[size]);
@@ -63,7 +65,7 @@ void for_all_tiles(const KernelTable& k, const Product& p, const Rows& rows, Fun
 }
 
 void arrange_tile(const KernelTable& k, const Product& p, const Rows& rows, int64_t first, int count, std::byte* activations) {
-  const float* x[16];
+  const float* x[kMaxTileRows];
   for (int r = 0; r < count; ++r) x[r] = p.x + rows.out_row(first + r) / rows.share * p.k;
   std::byte* to = activations + first * activation_bytes(p);
   if (!p.quantised) return k.interleave(x, count, p.k, reinterpret_cast<float*>(to));
@@ -134,7 +136,7 @@ void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const Pane
     auto* multiply = k.float_tile[0];
     if (is_block_format(dtype)) {
       auto* floats = reinterpret_cast<float*>(memory);
-      k.stage_float[block_format(dtype)](tile.w, n / 32, floats);
+      k.unpack_floats[block_format(dtype)](tile.w, n / 32, floats);
       tile.w = reinterpret_cast<const uint8_t*>(floats);
     } else {
       multiply = k.float_tile[float_index(dtype)];
@@ -148,53 +150,22 @@ void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const Pane
   }
 }
 
-// The parts of one tile's activations from block `from` on.
-template <class Tile>
-void set_activations(Tile& tile, const std::byte* activations, int64_t k, int64_t first, int count, int64_t from) {
-  const std::byte* at = activations + first * (k + k / 32 * 12);
-  tile.a = reinterpret_cast<const int8_t*>(at) + from * 32 * count;
-  auto* scale = reinterpret_cast<const float*>(at + count * k);
-  tile.a_scale = scale + from * count;
-  tile.a_sum = reinterpret_cast<const int32_t*>(scale + count * (k / 32)) + from * 2 * count;
-  tile.rows = count;
-}
-
-// Straight from the packed weights: a single tile reads the panel as one stream, several share each chunk while it is in the first-level cache.
-void few_rows(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
-              int64_t end, float* c) {
-  int64_t step = panel.packed() && end - begin <= k.direct_rows ? p.k : kChunk;
+// Packed weights in one go, so that they are read as one stream.
+void int_panel(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
+               int64_t end, float* c) {
+  int64_t step = panel.packed() ? p.k : kChunk;
   for (int64_t k0 = 0; k0 < p.k; k0 += step) {
     int64_t n = std::min(step, p.k - k0);
     IntTile tile{.w = panel.at(k0, n), .blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0};
     for_tiles(k, p, begin, end, [&](int64_t first, int count) {
-      set_activations(tile, activations, p.k, first, count, k0 / 32);
+      const std::byte* at = activations + first * activation_bytes(p);
+      tile.a = reinterpret_cast<const int8_t*>(at) + k0 * count;
+      auto* scale = reinterpret_cast<const float*>(at + count * p.k);
+      tile.a_scale = scale + k0 / 32 * count;
+      tile.a_sum = reinterpret_cast<const int32_t*>(scale + count * (p.k / 32)) + k0 / 32 * 2 * count;
+      tile.rows = count;
       tile.c = c + (first - begin) * kPanelColumns;
       k.int_tile[format](tile);
-    });
-  }
-}
-
-void int_panel(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
-               int64_t end, float* c, std::byte* memory) {
-  if (end - begin <= k.few_rows) return few_rows(k, p, format, panel, activations, begin, end, c);
-  const BlockSpec& spec = kBlockSpecs[format];
-  bool as_stored = spec.low_bits == 8;
-  auto* q = reinterpret_cast<uint8_t*>(memory);
-  auto* scale = reinterpret_cast<float*>(memory + kChunk * kPanelColumns);
-  auto* min = scale + kChunk / 32 * 2 * kPanelColumns;
-  for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
-    int64_t n = std::min(kChunk, p.k - k0);
-    const uint8_t* w = panel.at(k0, n);
-    k.stage[format](w, n / 32, as_stored ? nullptr : q, scale, min);
-    StagedTile tile{.blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0};
-    if (as_stored)
-      tile.w = {w + head_bytes(spec) + strips_at(spec), wide_bytes(spec), scale, min};
-    else
-      tile.w = {q, 32 * kPanelColumns, scale, min};
-    for_tiles(k, p, begin, end, [&](int64_t first, int count) {
-      set_activations(tile, activations, p.k, first, count, k0 / 32);
-      tile.c = c + (first - begin) * kPanelColumns;
-      k.staged_tile[format](tile);
     });
   }
 }
@@ -220,7 +191,7 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
   int64_t panels = (p.n + kPanelColumns - 1) / kPanelColumns;
   auto* c = reinterpret_cast<float*>(w.memory());
   std::byte* piece = w.memory() + kTileBytes;
-  std::byte* staged = piece + kPieceBytes;
+  std::byte* floats = piece + kPieceBytes;
   w.split(panels * rows.num_segments, 1, [&](int64_t task_begin, int64_t task_end) {
     for (int64_t task = task_begin; task < task_end; ++task) {
       int64_t at = task / rows.num_segments, segment = task % rows.num_segments, expert = rows.offsets ? segment : 0;
@@ -231,9 +202,9 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
           PanelOf panel(p, weight, expert, at, piece);
           float* to = c + i * kRowBlock * kPanelColumns;
           if (p.quantised)
-            int_panel(k, p, block_format(weight.dtype), panel, activations, begin, end, to, staged);
+            int_panel(k, p, block_format(weight.dtype), panel, activations, begin, end, to);
           else
-            float_panel(k, p, weight.dtype, panel, activations, begin, end, to, staged);
+            float_panel(k, p, weight.dtype, panel, activations, begin, end, to, floats);
         }
         write_panel(k, p, rows, begin, end, at * kPanelColumns, c, c + kRowBlock * kPanelColumns);
       }

@@ -1,10 +1,10 @@
 // Products with block formats: int8 activations in blocks of 32 (quant/activation.h), weights in panels (panel.h). Per block an exact integer
 // dot product, then one multiply-add of floats: sum += dot * (scale_w * scale_a), blocks in order, the halves of a 16-format in order,
-// each followed by its minimum. That order is the same in all kernels here, so a row's bits do not depend on which one served it.
+// each followed by its minimum. That order is the same in both kernels here, so a row's bits do not depend on which one served it.
 //
-//   int_tile     one or a few rows, straight from the packed weights: bound by memory, which is read as one stream, front to back
-//   stage        a panel's blocks as plain bytes and float scales, once for all rows of a step
-//   staged_tile  some rows x one staged panel, in cache
+// Both read the packed weights front to back, as one stream. One row keeps its sums in registers and is bound by memory. Several rows keep
+// 32 x 16 unpacked weights there, use them for every row, and have their sums in the first-level cache: of ten vector operations per row
+// eight are multiply-adds of bytes.
 #include "backends/cpu/kernels/blocks.h"
 #include "backends/cpu/kernels/functions.h"
 #include "backends/cpu/kernels/tiles.h"
@@ -13,191 +13,195 @@ namespace motley::cpu::MOTLEY_ISA {
 namespace {
 
 MOTLEY_INLINE F accumulate(F sum, I dot, F w_scale, float a_scale) { return fma(to_float(dot), mul(w_scale, set(a_scale)), sum); }
-MOTLEY_INLINE F take_min(F sum, F min, float a_scale, int32_t a_sum) { return fnma(min, set(a_scale * static_cast<float>(a_sum)), sum); }
-
-// The dots of some rows with one half of 32 elements; they come started at minus the bias. A chain of eight would be waited for, so there are
-// two for each row, one of them from zero; the sum of integers is the same.
-template <class Blk, int kRows, int kHalf, int g = 0>
-MOTLEY_INLINE void half_dots(I (*dot)[2], const B* low, const B* high, const int8_t* a) {
-  constexpr int kCount = 8 / Blk::kHalves, kAt = kHalf * kCount + g, kChain = g / (kCount / 2);
-  B w = Blk::template vector<kAt>(low, high);
-  for (int r = 0; r < kRows; ++r) dot[r][kChain] = Blk::dot_of(dot[r][kChain], w, splat4(a + 4 * (kAt * kRows + r)));
-  if constexpr (g + 1 < kCount) half_dots<Blk, kRows, kHalf, g + 1>(dot, low, high, a);
-}
-
-// The activations of 32 elements of some rows.
-template <int kRows>
-struct Activations {
-  const int8_t* a;
-  const float* scale;
-  const int32_t* sums;  // [2][rows]
-
-  template <int kHalves>
-  MOTLEY_INLINE int32_t sum(const Activations& x, int row, int half) {
-    return kHalves == 1 ? x.sums[row] + x.sums[kRows + row] : x.sums[half * kRows + row];
-  }
-};
-
-template <class Blk, int kRows, int kHalf>
-MOTLEY_INLINE void add_half(F (*sum)[kStrips], int strip, const B* low, const B* high, const F* scale, const F* min, const Activations<kRows>& x) {
-  I dot[kRows][2];
-  int32_t all[kRows];
-  for (int r = 0; r < kRows; ++r) {
-    all[r] = Activations<kRows>::template sum<Blk::kHalves>(x, r, kHalf);
-    dot[r][0] = set_int(-Blk::kBias * all[r]);
-    dot[r][1] = set_int(0);
-  }
-  half_dots<Blk, kRows, kHalf>(dot, low, high, x.a);
-  for (int r = 0; r < kRows; ++r) {
-    sum[r][strip] = accumulate(sum[r][strip], add(dot[r][0], dot[r][1]), scale[kHalf], x.scale[r]);
-    if constexpr (Blk::kSpec.has_min) sum[r][strip] = take_min(sum[r][strip], min[kHalf], x.scale[r], all[r]);
-  }
-}
-
-template <int kFormat, int kRows>
-void rows_times_panel(const IntTile& t) {
-  using Blk = Blocks<kFormat>;
-  constexpr BlockSpec s = Blk::kSpec;
-  F sum[kRows][kStrips];
-  for (int r = 0; r < kRows; ++r)
-    for (int i = 0; i < kStrips; ++i) sum[r][i] = t.first ? zero() : load(t.c + r * t.c_stride + kStripColumns * i);
-  const uint8_t* w = t.w;
-  Activations<kRows> x{t.a, t.a_scale, t.a_sum};
-  for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
-    typename Blk::Head h;
-    Blk::ask_ahead(w, wide_bytes(s));
-    Blk::read_head(w, h);
-    w += head_bytes(s);
-#pragma GCC unroll 1
-    for (int i = 0; i < Blk::kParts; ++i) {
-      const uint8_t* part = w;
-      w += strips_at(s);
-      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
-        B low[Blk::kStored], high[2];
-        Blk::load_stored(w, low, high);
-        F scale[Blk::kHalves], min[Blk::kHalves];
-        Blk::scales(h, part, strip, scale, min);
-        add_half<Blk, kRows, 0>(sum, strip, low, high, scale, min, x);
-        if constexpr (Blk::kHalves == 2) add_half<Blk, kRows, 1>(sum, strip, low, high, scale, min, x);
-      }
-      x = {x.a + 32 * kRows, x.scale + kRows, x.sums + 2 * kRows};
-    }
-  }
-  for (int r = 0; r < kRows; ++r)
-    for (int i = 0; i < kStrips; ++i) store(t.c + r * t.c_stride + kStripColumns * i, sum[r][i]);
-}
-
-template <int kFormat, int kRows = 1>
-void int_tile(const IntTile& t) {
-  if (t.rows == kRows) return rows_times_panel<kFormat, kRows>(t);
-  if constexpr (kRows < kDirectRows) int_tile<kFormat, kRows + 1>(t);
-}
 
 template <int kFormat, int g = 0>
-MOTLEY_INLINE void store_vectors(uint8_t* q, const B* low, const B* high) {
-  store_bytes(q + 64 * g, Blocks<kFormat>::template vector<g>(low, high));
-  if constexpr (g < 7) store_vectors<kFormat, g + 1>(q, low, high);
+MOTLEY_INLINE void unpack(B* w, const B* low, const B* high) {
+  w[g] = Blocks<kFormat>::template vector<g>(low, high);
+  if constexpr (g < 7) unpack<kFormat, g + 1>(w, low, high);
+}
+
+// Adds to dot[r] the product of row r (32 bytes from row to row) with weights begin .. end of w. The rows' chains hide each other's latency;
+// a single one is given a second chain, as the sum of integers is the same.
+template <class Blk, int kRows, int begin, int end>
+MOTLEY_INLINE void add_dots(I* dot, const B* w, const int8_t* a) {
+  if constexpr (kPairSums && !Blk::kWide) {
+    constexpr int kMost = (1 << (Blk::kSpec.low_bits + Blk::kSpec.high_bits)) - 1;
+    constexpr int kFit = 32767 / (2 * 127 * kMost) < end - begin ? 32767 / (2 * 127 * kMost) : end - begin;  // pairs that 16 bits can sum
+    for (int r = 0; r < kRows; ++r) {
+      for (int g = begin; g < end; g += kFit) {
+        H sum = pair_sums(w[g], splat4(a + 32 * r + 4 * g));
+        for (int i = g + 1; i < g + kFit && i < end; ++i) sum = add(sum, pair_sums(w[i], splat4(a + 32 * r + 4 * i)));
+        dot[r] = add_pairs(dot[r], sum);
+      }
+    }
+  } else if constexpr (kRows == 1) {
+    I second = set_int(0);
+    for (int g = begin; g < (begin + end) / 2; ++g) dot[0] = Blk::dot_of(dot[0], w[g], splat4(a + 4 * g));
+    for (int g = (begin + end) / 2; g < end; ++g) second = Blk::dot_of(second, w[g], splat4(a + 4 * g));
+    dot[0] = add(dot[0], second);
+  } else {
+    for (int g = begin; g < end; ++g)
+      for (int r = 0; r < kRows; ++r) dot[r] = Blk::dot_of(dot[r], w[g], splat4(a + 32 * r + 4 * g));
+  }
+}
+
+template <class Blk>
+MOTLEY_INLINE int32_t sum_of(const int32_t* sums, int rows, int row, int half) {
+  return Blk::kHalves == 1 ? sums[row] + sums[rows + row] : sums[half * rows + row];
+}
+
+template <class Blk, int kHalf>
+MOTLEY_INLINE F add_half(F sum, const B* w, const F* scale, const F* min, const int8_t* a, float a_scale, const int32_t* sums) {
+  constexpr int kCount = 8 / Blk::kHalves;
+  int32_t all = sum_of<Blk>(sums, 1, 0, kHalf);
+  I dot = set_int(-Blk::kBias * all);
+  add_dots<Blk, 1, kHalf * kCount, (kHalf + 1) * kCount>(&dot, w, a);
+  sum = accumulate(sum, dot, scale[kHalf], a_scale);
+  if constexpr (Blk::kSpec.has_min) sum = fnma(min[kHalf], set(a_scale * static_cast<float>(all)), sum);
+  return sum;
 }
 
 template <int kFormat>
-void stage(const uint8_t* w, int64_t blocks, uint8_t* q, float* scale, float* min) {
+void row_times_panel(const IntTile& t) {
   using Blk = Blocks<kFormat>;
   constexpr BlockSpec s = Blk::kSpec;
-  for (int64_t b = 0; b < blocks; b += Blk::kParts) {
-    Blk::ask_ahead(w, wide_bytes(s));
+  F sum[kStrips];
+  for (int i = 0; i < kStrips; ++i) sum[i] = t.first ? zero() : load(t.c + kStripColumns * i);
+  const uint8_t* w = t.w;
+  const int8_t* a = t.a;
+  const float* a_scale = t.a_scale;
+  const int32_t* a_sum = t.a_sum;
+  for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
     typename Blk::Head h;
+    if constexpr (Blk::kWide) Blk::ask_ahead(w, wide_bytes(s), 2048);
     Blk::read_head(w, h);
     w += head_bytes(s);
-    for (int i = 0; i < Blk::kParts; ++i) {
+#pragma GCC unroll 1
+    for (int i = 0; i < Blk::kParts; ++i, a += 32, ++a_scale, a_sum += 2) {
       const uint8_t* part = w;
       w += strips_at(s);
       for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
-        if (q) {
-          B low[Blk::kStored], high[2];
-          Blk::load_stored(w, low, high);
-          store_vectors<kFormat>(q + 512 * strip, low, high);
-        }
-        F sc[Blk::kHalves], mi[Blk::kHalves];
-        Blk::scales(h, part, strip, sc, mi);
-        for (int half = 0; half < Blk::kHalves; ++half) {
-          store(scale + kPanelColumns * half + kStripColumns * strip, sc[half]);
-          if constexpr (s.has_min) store(min + kPanelColumns * half + kStripColumns * strip, mi[half]);
-        }
+        B low[Blk::kStored], high[2], v[8];
+        Blk::load_stored(w, low, high);
+        unpack<kFormat>(v, low, high);
+        F scale[Blk::kHalves], min[Blk::kHalves];
+        Blk::scales(h, part, strip, scale, min);
+        sum[strip] = add_half<Blk, 0>(sum[strip], v, scale, min, a, *a_scale, a_sum);
+        if constexpr (Blk::kHalves == 2) sum[strip] = add_half<Blk, 1>(sum[strip], v, scale, min, a, *a_scale, a_sum);
       }
-      if (q) q += 512 * kStrips;
-      scale += kPanelColumns * Blk::kHalves, min += kPanelColumns * Blk::kHalves;
     }
   }
+  for (int i = 0; i < kStrips; ++i) store(t.c + kStripColumns * i, sum[i]);
+}
+
+// What of 32 elements' activations all strips need: the dots' start and what the minima are multiplied by.
+struct Started {
+  int32_t start[2][kMaxTileRows];
+  float weighted[2][kMaxTileRows];
+};
+
+// Rows first .. first + kRows of one strip of a part.
+template <class Blk, int kRows, int kHalf = 0>
+MOTLEY_INLINE void add_rows(const IntTile& t, int first, float* c, const B* w, const F* scale, const F* min, const int8_t* a, const float* a_scale,
+                            const Started& x) {
+  constexpr int kCount = 8 / Blk::kHalves;
+  I dot[kRows];
+  for (int r = 0; r < kRows; ++r) dot[r] = set_int(x.start[kHalf][first + r]);
+  add_dots<Blk, kRows, kHalf * kCount, (kHalf + 1) * kCount>(dot, w, a + 32 * first);
+  for (int r = 0; r < kRows; ++r) {
+    float* to = c + (first + r) * t.c_stride;
+    F sum = accumulate(load(to), dot[r], scale[kHalf], a_scale[first + r]);
+    if constexpr (Blk::kSpec.has_min) sum = fnma(min[kHalf], set(x.weighted[kHalf][first + r]), sum);
+    store(to, sum);
+  }
+  if constexpr (kHalf + 1 < Blk::kHalves) add_rows<Blk, kRows, kHalf + 1>(t, first, c, w, scale, min, a, a_scale, x);
+}
+
+template <int kFormat>
+void rows_times_panel(const IntTile& t) {
+  using Blk = Blocks<kFormat>;
+  constexpr BlockSpec s = Blk::kSpec;
+  if (t.first)
+    for (int r = 0; r < t.rows; ++r)
+      for (int i = 0; i < kStrips; ++i) store(t.c + r * t.c_stride + kStripColumns * i, zero());
+  const uint8_t* w = t.w;
+  const int8_t* a = t.a;
+  const float* a_scale = t.a_scale;
+  const int32_t* a_sum = t.a_sum;
+  for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
+    typename Blk::Head h;
+    Blk::read_head(w, h);
+    w += head_bytes(s);
+#pragma GCC unroll 1
+    for (int i = 0; i < Blk::kParts; ++i, a += 32 * t.rows, a_scale += t.rows, a_sum += 2 * t.rows) {
+      Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, 4096);
+      Started x;
+      for (int half = 0; half < Blk::kHalves; ++half) {
+        for (int r = 0; r < t.rows; ++r) {
+          int32_t all = sum_of<Blk>(a_sum, t.rows, r, half);
+          x.start[half][r] = -Blk::kBias * all;
+          if constexpr (s.has_min) x.weighted[half][r] = a_scale[r] * static_cast<float>(all);
+        }
+      }
+      const uint8_t* part = w;
+      w += strips_at(s);
+#pragma GCC unroll 1
+      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
+        B low[Blk::kStored], high[2], v[8];
+        Blk::load_stored(w, low, high);
+        unpack<kFormat>(v, low, high);
+        F scale[Blk::kHalves], min[Blk::kHalves];
+        Blk::scales(h, part, strip, scale, min);
+        float* c = t.c + kStripColumns * strip;
+        int r = 0;
+#pragma GCC unroll 1
+        for (; r + kDotRows <= t.rows; r += kDotRows) add_rows<Blk, kDotRows>(t, r, c, v, scale, min, a, a_scale, x);
+#pragma GCC unroll 1
+        for (; r < t.rows; ++r) add_rows<Blk, 1>(t, r, c, v, scale, min, a, a_scale, x);
+      }
+    }
+  }
+}
+
+template <int kFormat>
+void int_tile(const IntTile& t) {
+  if (t.rows == 1) return row_times_panel<kFormat>(t);
+  rows_times_panel<kFormat>(t);
+}
+
+// Elements 4 g .. 4 g + 3 of 16 columns as floats, to rows of a panel of floats.
+template <class Blk, int j = 0>
+MOTLEY_INLINE void store_floats(float* out, B w, F scale, F min) {
+  F value = mul(scale, to_float(add(byte_of<j>(w), set_int(-Blk::kSpec.bias))));
+  store(out + j * kPanelColumns, Blk::kSpec.has_min ? sub(value, min) : value);
+  if constexpr (j < 3) store_floats<Blk, j + 1>(out, w, scale, min);
 }
 
 // Weights as floats, for products whose activations stay f32.
 template <int kFormat>
-void stage_float(const uint8_t* w, int64_t blocks, float* out) {
+void unpack_floats(const uint8_t* w, int64_t blocks, float* out) {
   using Blk = Blocks<kFormat>;
   constexpr BlockSpec s = Blk::kSpec;
-  alignas(64) uint8_t q[Blk::kParts * 512 * kStrips];
-  alignas(64) float scale[Blk::kParts * Blk::kHalves * kPanelColumns], min[Blk::kParts * Blk::kHalves * kPanelColumns] = {};
-  for (int64_t b = 0; b < blocks; b += Blk::kParts, w += wide_bytes(s)) {
-    stage<kFormat>(w, Blk::kParts, q, scale, min);
-    for (int k = 0; k < s.block; ++k) {
-      int part = k / 32, at = kPanelColumns * (part * Blk::kHalves + (Blk::kHalves == 2 ? k % 32 / 16 : 0));
-      for (int c = 0; c < kPanelColumns; ++c) {
-        int value = q[512 * (part * kStrips + c / kStripColumns) + 64 * (k % 32 / 4) + 4 * (c % kStripColumns) + k % 4] - s.bias;
-        *out++ = scale[at + c] * static_cast<float>(value) - min[at + c];
-      }
-    }
-  }
-}
-
-template <int kFormat, int kRows, int kColumns>
-void staged_strips(const StagedTile& t, int strip) {
-  using Blk = Blocks<kFormat>;
-  constexpr int kCount = 8 / Blk::kHalves;
-  F sum[kRows][kColumns];
-  float* c = t.c + kStripColumns * strip;
-  for (int r = 0; r < kRows; ++r)
-    for (int s = 0; s < kColumns; ++s) sum[r][s] = t.first ? zero() : load(c + r * t.c_stride + kStripColumns * s);
-  Activations<kRows> x{t.a, t.a_scale, t.a_sum};
-  const uint8_t* q = t.w.q + 512 * strip;
-  const float *scale = t.w.scale + kStripColumns * strip, *min = t.w.min + kStripColumns * strip;
-  for (int64_t b = 0; b < t.blocks; ++b, q += t.w.block_bytes) {
-    for (int h = 0; h < Blk::kHalves; ++h, scale += kPanelColumns, min += kPanelColumns) {
-      I dot[kRows][kColumns];
-      for (int r = 0; r < kRows; ++r) {
-        I start = set_int(-Blk::kBias * Activations<kRows>::template sum<Blk::kHalves>(x, r, h));
-        for (int s = 0; s < kColumns; ++s) dot[r][s] = start;
-      }
-      for (int g = h * kCount; g < (h + 1) * kCount; ++g) {
-        B w[kColumns];
-        for (int s = 0; s < kColumns; ++s) w[s] = load_bytes(q + 512 * s + 64 * g);
-        for (int r = 0; r < kRows; ++r) {
-          B a = splat4(x.a + 4 * (g * kRows + r));
-          for (int s = 0; s < kColumns; ++s) dot[r][s] = Blk::dot_of(dot[r][s], w[s], a);
-        }
-      }
-      for (int s = 0; s < kColumns; ++s) {
-        F w_scale = load(scale + kStripColumns * s);
-        for (int r = 0; r < kRows; ++r) sum[r][s] = accumulate(sum[r][s], dot[r][s], w_scale, x.scale[r]);
-        if constexpr (Blk::kSpec.has_min) {
-          F w_min = load(min + kStripColumns * s);
-          for (int r = 0; r < kRows; ++r) sum[r][s] = take_min(sum[r][s], w_min, x.scale[r], Activations<kRows>::template sum<Blk::kHalves>(x, r, h));
+  for (int64_t b = 0; b < blocks; b += Blk::kParts) {
+    typename Blk::Head h;
+    Blk::read_head(w, h);
+    w += head_bytes(s);
+    for (int i = 0; i < Blk::kParts; ++i, out += 32 * kPanelColumns) {
+      const uint8_t* part = w;
+      w += strips_at(s);
+      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
+        B low[Blk::kStored], high[2], v[8];
+        Blk::load_stored(w, low, high);
+        unpack<kFormat>(v, low, high);
+        F scale[Blk::kHalves], min[Blk::kHalves];
+        Blk::scales(h, part, strip, scale, min);
+        for (int g = 0; g < 8; ++g) {
+          int half = g * Blk::kHalves / 8;
+          store_floats<Blk>(out + 4 * g * kPanelColumns + kStripColumns * strip, v[g], scale[half], min[half]);
         }
       }
     }
-    x = {x.a + 32 * kRows, x.scale + kRows, x.sums + 2 * kRows};
   }
-  for (int r = 0; r < kRows; ++r)
-    for (int s = 0; s < kColumns; ++s) store(c + r * t.c_stride + kStripColumns * s, sum[r][s]);
-}
-
-template <int kFormat, int kIndex = 0>
-void staged_tile(const StagedTile& t) {
-  constexpr int kRows = kTileRows[kIndex], kColumns = int_strips(kRows);
-  if (t.rows == kRows) {
-    for (int strip = 0; strip < kStrips; strip += kColumns) staged_strips<kFormat, kRows, kColumns>(t, strip);
-    return;
-  }
-  if constexpr (kIndex + 1 < kNumTileRows) staged_tile<kFormat, kIndex + 1>(t);
 }
 
 void quantise(const float* const* x, int rows, int64_t k, int8_t* a, float* a_scale, int32_t* a_sum) {
@@ -226,7 +230,7 @@ void quantise(const float* const* x, int rows, int64_t k, int8_t* a, float* a_sc
       } else {
         memset(q, 0, sizeof q);
       }
-      for (int g = 0; g < 8; ++g) memcpy(a + ((b * 8 + g) * rows + r) * 4, q + 4 * g, 4);
+      memcpy(a + (b * rows + r) * 32, q, 32);
       a_scale[b * rows + r] = scale;
       a_sum[(2 * b) * rows + r] = sums[0];
       a_sum[(2 * b + 1) * rows + r] = sums[1];
@@ -237,26 +241,15 @@ void quantise(const float* const* x, int rows, int64_t k, int8_t* a, float* a_sc
 template <int kFormat = 0>
 void fill_formats(KernelTable& t) {
   t.int_tile[kFormat] = int_tile<kFormat>;
-  t.stage[kFormat] = stage<kFormat>;
-  t.stage_float[kFormat] = stage_float<kFormat>;
+  t.unpack_floats[kFormat] = unpack_floats<kFormat>;
   if constexpr (kFormat + 1 < kNumBlockFormats) fill_formats<kFormat + 1>(t);
 }
 
 }  // namespace
 
 void fill_block_products(KernelTable& t) {
-  t.direct_rows = kDirectRows;
-  t.few_rows = kFewRows;
   t.quantise = quantise;
   fill_formats(t);
-  // Formats that compute alike share the code: the staged form differs in halves, minimum and bias only.
-  t.staged_tile[kQ8_0] = staged_tile<kQ8_0>;
-  t.staged_tile[kQ4_0] = staged_tile<kQ4_0>;
-  t.staged_tile[kQ5_0] = staged_tile<kQ5_0>;
-  t.staged_tile[kQ4_1] = t.staged_tile[kQ5_1] = t.staged_tile[kQ4_K] = t.staged_tile[kQ5_K] = staged_tile<kQ4_1>;
-  t.staged_tile[kQ2_K] = staged_tile<kQ2_K>;
-  t.staged_tile[kQ3_K] = staged_tile<kQ3_K>;
-  t.staged_tile[kQ6_K] = staged_tile<kQ6_K>;
 }
 
 }  // namespace motley::cpu::MOTLEY_ISA

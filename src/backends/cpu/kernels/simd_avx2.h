@@ -111,9 +111,10 @@ MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) {
 MOTLEY_INLINE B load_bytes(const uint8_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
 }
-MOTLEY_INLINE void store_bytes(uint8_t* p, B x) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), x.b);
+template <int j>
+MOTLEY_INLINE I byte_of(B x) {
+  __m256i m = _mm256_set1_epi32(255);
+  return {_mm256_and_si256(_mm256_srli_epi32(x.a, 8 * j), m), _mm256_and_si256(_mm256_srli_epi32(x.b, 8 * j), m)};
 }
 MOTLEY_INLINE B splat4(const int8_t* p) {
   int32_t x;
@@ -131,16 +132,23 @@ MOTLEY_INLINE B or_shifted(B x, B high) {
   return {_mm256_or_si256(x.a, _mm256_slli_epi16(high.a, kShift)), _mm256_or_si256(x.b, _mm256_slli_epi16(high.b, kShift))};
 }
 
-MOTLEY_INLINE __m256i dot_register(__m256i acc, __m256i w, __m256i a) {
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1)));
+struct H {
+  __m256i a, b;
+};
+constexpr bool kPairSums = true;
+MOTLEY_INLINE H pair_sums(B w, B a) { return {_mm256_maddubs_epi16(w.a, a.a), _mm256_maddubs_epi16(w.b, a.b)}; }
+MOTLEY_INLINE H add(H x, H y) { return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)}; }
+MOTLEY_INLINE I add_pairs(I acc, H x) {
+  __m256i one = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, one)), _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, one))};
 }
-MOTLEY_INLINE I dot(I acc, B w, B a) { return {dot_register(acc.a, w.a, a.a), dot_register(acc.b, w.b, a.b)}; }
+MOTLEY_INLINE I dot(I acc, B w, B a) { return add_pairs(acc, pair_sums(w, a)); }
 constexpr int kWideBias = 0;
 MOTLEY_INLINE I dot_wide(I acc, B w, B a) {
   // |w - 128| * (a with its sign): at most 2 * 128 * 127 per pair, which the 16-bit sum holds.
   __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
   __m256i x = _mm256_xor_si256(w.a, flip), y = _mm256_xor_si256(w.b, flip);
-  return {dot_register(acc.a, _mm256_abs_epi8(x), _mm256_sign_epi8(a.a, x)), dot_register(acc.b, _mm256_abs_epi8(y), _mm256_sign_epi8(a.b, y))};
+  return dot(acc, {_mm256_abs_epi8(x), _mm256_abs_epi8(y)}, {_mm256_sign_epi8(a.a, x), _mm256_sign_epi8(a.b, y)});
 }
 
 MOTLEY_INLINE __m256 reduce_add_8(const F v[8]) {

@@ -72,7 +72,10 @@ MOTLEY_INLINE int32_t reduce_add_int(I x) { return _mm512_reduce_add_epi32(x.v);
 MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v)); }
 
 MOTLEY_INLINE B load_bytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-MOTLEY_INLINE void store_bytes(uint8_t* p, B x) { _mm512_storeu_si512(p, x.v); }
+template <int j>
+MOTLEY_INLINE I byte_of(B x) {  // byte j of each lane
+  return {_mm512_and_si512(_mm512_srli_epi32(x.v, 8 * j), _mm512_set1_epi32(255))};
+}
 MOTLEY_INLINE B splat4(const int8_t* p) {
   int32_t x;
   memcpy(&x, p, 4);
@@ -87,20 +90,30 @@ MOTLEY_INLINE B or_shifted(B x, B high) {  // x | (high << kShift), without carr
   return {_mm512_or_si512(x.v, _mm512_slli_epi16(high.v, kShift))};
 }
 
+// Halves of a dot product in 16 bits, for sets whose multiply-add of bytes ends there: their sums may be added before they are widened.
+struct H {
+  __m512i v;
+};
+MOTLEY_INLINE H pair_sums(B w, B a) { return {_mm512_maddubs_epi16(w.v, a.v)}; }
+MOTLEY_INLINE H add(H a, H b) { return {_mm512_add_epi16(a.v, b.v)}; }
+MOTLEY_INLINE I add_pairs(I acc, H x) { return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(x.v, _mm512_set1_epi16(1)))}; }
+
 // Lane i of the result is acc plus the sum over j of w[4i+j] * a[4i+j]; w is unsigned and at most 127 here, a is signed and not -128.
 #ifdef __AVX512VNNI__
+constexpr bool kPairSums = false;
 MOTLEY_INLINE I dot(I acc, B w, B a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)}; }
 // The same for w of the whole range that stands for w - 128; kWideBias of it is left to the caller.
 constexpr int kWideBias = 128;
 MOTLEY_INLINE I dot_wide(I acc, B w, B a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)}; }
 #else
-MOTLEY_INLINE I dot(I acc, B w, B a) { return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(_mm512_maddubs_epi16(w.v, a.v), _mm512_set1_epi16(1)))}; }
+constexpr bool kPairSums = true;
+MOTLEY_INLINE I dot(I acc, B w, B a) { return add_pairs(acc, pair_sums(w, a)); }
 constexpr int kWideBias = 0;
 MOTLEY_INLINE I dot_wide(I acc, B w, B a) {
   // |w - 128| * (a with its sign): at most 2 * 128 * 127 per pair, which the 16-bit sum holds.
   __m512i s = _mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)));
   __m512i signed_a = _mm512_mask_sub_epi8(a.v, _mm512_movepi8_mask(s), _mm512_setzero_si512(), a.v);
-  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(_mm512_maddubs_epi16(_mm512_abs_epi8(s), signed_a), _mm512_set1_epi16(1)))};
+  return dot(acc, {_mm512_abs_epi8(s)}, {signed_a});
 }
 #endif
 

@@ -175,7 +175,14 @@ MOTLEY_INLINE B load_bytes(const uint8_t* p) {
   memcpy(&r, p, sizeof r);
   return r;
 }
-MOTLEY_INLINE void store_bytes(uint8_t* p, B x) { memcpy(p, &x, sizeof x); }
+template <int j>
+MOTLEY_INLINE I byte_of(B x) {
+  uint32_t lane[16];
+  memcpy(lane, &x, sizeof lane);
+  I r;
+  for (int i = 0; i < 16; ++i) r.q[i / 4][i % 4] = static_cast<int32_t>(lane[i] >> (8 * j) & 255);
+  return r;
+}
 MOTLEY_INLINE B splat4(const int8_t* p) {
   uint32_t x;
   memcpy(&x, p, 4);
@@ -193,6 +200,27 @@ template <int kShift>
 MOTLEY_INLINE B or_shifted(B x, B high) {
   for (int i = 0; i < 8; ++i) x.w[i] |= high.w[i] << kShift;
   return x;
+}
+struct H {
+  int16_t v[32];
+};
+constexpr bool kPairSums = true;
+MOTLEY_INLINE H pair_sums(B w, B a) {
+  uint8_t wb[64];
+  int8_t ab[64];
+  memcpy(wb, &w, 64);
+  memcpy(ab, &a, 64);
+  H r;
+  for (int i = 0; i < 32; ++i) r.v[i] = static_cast<int16_t>(wb[2 * i] * ab[2 * i] + wb[2 * i + 1] * ab[2 * i + 1]);
+  return r;
+}
+MOTLEY_INLINE H add(H x, H y) {
+  for (int i = 0; i < 32; ++i) x.v[i] = static_cast<int16_t>(x.v[i] + y.v[i]);
+  return x;
+}
+MOTLEY_INLINE I add_pairs(I acc, H x) {
+  MOTLEY_EACH for (int j = 0; j < 4; ++j) acc.q[i][j] += x.v[8 * i + 2 * j] + x.v[8 * i + 2 * j + 1];
+  return acc;
 }
 [[maybe_unused]] static __attribute__((noinline)) I dot_minus(I acc, const B& w, const B& a, int bias) {
   uint8_t wb[64];

@@ -154,7 +154,12 @@ MOTLEY_INLINE void store_bytes_of(int8_t* p, I x) {
 }
 
 MOTLEY_INLINE B load_bytes(const uint8_t* p) { return {{vld1q_u8(p), vld1q_u8(p + 16), vld1q_u8(p + 32), vld1q_u8(p + 48)}}; }
-MOTLEY_INLINE void store_bytes(uint8_t* p, B x) { MOTLEY_EACH vst1q_u8(p + 16 * i, x.q[i]); }
+template <int j>
+MOTLEY_INLINE I byte_of(B x) {
+  I r;
+  MOTLEY_EACH r.q[i] = vreinterpretq_s32_u32(vandq_u32(vshlq_u32(vreinterpretq_u32_u8(x.q[i]), vdupq_n_s32(-8 * j)), vdupq_n_u32(255)));
+  return r;
+}
 MOTLEY_INLINE B splat4(const int8_t* p) {
   uint32_t x;
   memcpy(&x, p, 4);
@@ -173,6 +178,31 @@ template <int kShift>
 MOTLEY_INLINE B or_shifted(B x, B high) {
   MOTLEY_EACH x.q[i] = vorrq_u8(x.q[i], vshlq_n_u8(high.q[i], kShift));
   return x;
+}
+
+struct H {
+  int16x8_t q[4];
+};
+#ifdef __ARM_FEATURE_DOTPROD
+constexpr bool kPairSums = false;
+#else
+constexpr bool kPairSums = true;
+#endif
+MOTLEY_INLINE H pair_sums(B w, B a) {
+  H r;
+  MOTLEY_EACH {
+    int8x16_t x = vreinterpretq_s8_u8(w.q[i]), y = vreinterpretq_s8_u8(a.q[i]);
+    r.q[i] = vpaddq_s16(vmull_s8(vget_low_s8(x), vget_low_s8(y)), vmull_s8(vget_high_s8(x), vget_high_s8(y)));
+  }
+  return r;
+}
+MOTLEY_INLINE H add(H x, H y) {
+  MOTLEY_EACH x.q[i] = vaddq_s16(x.q[i], y.q[i]);
+  return x;
+}
+MOTLEY_INLINE I add_pairs(I acc, H x) {
+  MOTLEY_EACH acc.q[i] = vpadalq_s16(acc.q[i], x.q[i]);
+  return acc;
 }
 
 MOTLEY_INLINE int32x4_t dot_register(int32x4_t acc, int8x16_t w, int8x16_t a) {

@@ -17,6 +17,9 @@ enum Unary : int { kNeg, kExp, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGel
 enum Reduction : int { kReduceSum, kReduceMean, kReduceMax, kNumReductions };
 constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activation: silu, gelu, gelu_tanh, relu
 
+// Rows that a tile has at most.
+constexpr int kMaxTileRows = 64;
+
 // A register tile of a product: c[r][column] = (first ? 0 : c) + sum over k of a[k][r] * w[k][column], 64 columns.
 struct FloatTile {
   const float* a = nullptr;  // [k][rows]
@@ -30,31 +33,12 @@ struct FloatTile {
 
 // The same with int8 activations in blocks of 32 (one scale each) and a packed panel of a block format.
 struct IntTile {
-  const int8_t* a = nullptr;       // [blocks][8][rows][4]
+  const int8_t* a = nullptr;       // [blocks][rows][32]
   const float* a_scale = nullptr;  // [blocks][rows]
   const int32_t* a_sum = nullptr;  // [blocks][2][rows]: sums of the first and the second 16
   int rows = 0;
   const uint8_t* w = nullptr;  // a panel at the tile's first wide block
   int64_t blocks = 0;          // of 32
-  float* c = nullptr;
-  int64_t c_stride = 0;
-  bool first = false;
-};
-
-// A panel's blocks unpacked for reuse by many rows: what IntTile computes with, as bytes and floats.
-struct StagedPanel {
-  const uint8_t* q = nullptr;    // [blocks][strip][8][16][4], 64-byte aligned
-  int64_t block_bytes = 0;       // of q, from one block to the next
-  const float* scale = nullptr;  // [blocks][1 or 2][64]
-  const float* min = nullptr;    // the same, for formats that have it
-};
-struct StagedTile {
-  const int8_t* a = nullptr;
-  const float* a_scale = nullptr;
-  const int32_t* a_sum = nullptr;
-  int rows = 0;
-  StagedPanel w = {};
-  int64_t blocks = 0;
   float* c = nullptr;
   int64_t c_stride = 0;
   bool first = false;
@@ -98,19 +82,15 @@ struct KernelTable {
   void (*rope_half)(float* out, const float* x, const float* cos, const float* sin, int64_t pairs, int64_t d);
   void (*rope_interleaved)(float* out, const float* x, const float* cos, const float* sin, int64_t pairs, int64_t d);
 
-  // Products, a panel per call; rows must be one of tile_rows (ascending, the first is 1).
+  // Products, a panel per call; the rows of a FloatTile must be one of tile_rows (ascending, the first is 1).
   const int* tile_rows;
   int num_tile_rows;
-  int direct_rows;                               // the largest tile of int_tile, which reads the panel itself
-  int few_rows;                                  // up to so many rows that is quicker than to share a staged one; at least direct_rows
   void (*float_tile[3])(const FloatTile& tile);  // weights f32, f16, bf16
   // Writes `rows` activations of k elements each as the a, a_scale and a_sum of an IntTile; and as the a of a FloatTile.
   void (*quantise)(const float* const* x, int rows, int64_t k, int8_t* a, float* a_scale, int32_t* a_sum);
   void (*interleave)(const float* const* x, int rows, int64_t k, float* a);
-  void (*int_tile[kNumBlockFormats])(const IntTile& tile);                                                  // rows <= direct_rows
-  void (*stage[kNumBlockFormats])(const uint8_t* w, int64_t blocks, uint8_t* q, float* scale, float* min);  // q may be null for q8_0
-  void (*stage_float[kNumBlockFormats])(const uint8_t* w, int64_t blocks, float* out);                      // [32 blocks][64]
-  void (*staged_tile[kNumBlockFormats])(const StagedTile& tile);
+  void (*int_tile[kNumBlockFormats])(const IntTile& tile);
+  void (*unpack_floats[kNumBlockFormats])(const uint8_t* w, int64_t blocks, float* out);  // [32 blocks][64]
 
   void (*attend)(const AttendChunk& chunk);
   void (*to_float[2])(float* out, const uint16_t* x, int64_t n);  // f16, bf16
