@@ -48,6 +48,9 @@ Work work_of(const Graph& graph, const Sizes& sizes, double context) {
   return work;
 }
 
+constexpr int64_t kProbedBytes = int64_t{256} << 20;
+constexpr int kProbes = 3;
+
 class Bench {
  public:
   Bench(const ModelSource& source, const std::string& type, const BenchmarkOptions& options) : source_(source), type_(type), options_(options) {}
@@ -63,9 +66,7 @@ class Bench {
     if (!wishes.batch_tokens) wishes.batch_tokens = std::max<int64_t>({options_.prompt > 0 ? std::min<int64_t>(options_.prompt, 512) : 1, sequences});
     Plan plan = make_plan(demand_of(source_), device->target(), wishes);
     progress("probing the machine");
-    read_limit_ = probe_read_bandwidth(*device).bytes_per_second;
-    int8_limit_ = probe_multiply_add(*device, ActivationFormat::q8_32);
-    f32_limit_ = probe_multiply_add(*device, ActivationFormat::f32);
+    best_pattern_ = probe_read_bandwidth(*device).best;
     progress("loading");
     session_.emplace(source_, plan, std::move(device), SessionOptions{.skip = options_.skip, .after_pass = {}, .progress = {}});
     std::vector<Measurement> out;
@@ -104,55 +105,82 @@ class Bench {
     session_->run(in, logits_);
   }
 
-  // One untimed pass, then the median of the others.
-  double median_seconds(const std::function<void(int pass)>& pass) {
-    pass(0);
-    std::vector<double> times;
-    for (int i = 1; i <= options_.repeat; ++i) times.push_back(seconds([&] { pass(i); }));
-    std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
-    return times[times.size() / 2];
+  // The limits now; a fraction of a second together.
+  struct Limits {
+    double read = 0, int8 = 0, f32 = 0;
+  };
+  Limits probe() {
+    Device& device = session_->device();
+    return {device.probe_reads({&best_pattern_, 1}, kProbedBytes)[0], probe_multiply_add(device, ActivationFormat::q8_32, kProbes),
+            probe_multiply_add(device, ActivationFormat::f32, kProbes)};
   }
 
-  Measurement finish(const char* phase, int64_t tokens, int64_t batch, double tokens_per_second, Work per_step, double tokens_per_step) const {
-    Measurement m{source_.name,
-                  type_,
-                  phase,
-                  session_->plan().device,
-                  tokens,
-                  batch,
-                  session_->plan().threads,
-                  tokens_per_second,
-                  per_step.bytes / tokens_per_step,
-                  per_step.operations / tokens_per_step,
-                  0,
-                  "",
-                  0};
-    double peak = per_step.int8 ? int8_limit_ : f32_limit_;
-    bool bytes_bind = m.bytes_per_token / read_limit_ > m.flops_per_token / peak;
-    m.limit = bytes_bind ? read_limit_ : peak;
-    m.limit_name = bytes_bind ? "read bytes/s" : per_step.int8 ? "int8 op/s" : "f32 op/s";
-    m.fraction_of_limit = m.tok_s * (bytes_bind ? m.bytes_per_token : m.flops_per_token) / m.limit;
+  static double median(std::vector<double> values) {
+    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+    return values[values.size() / 2];
+  }
+
+  // One untimed pass, then the others, each after a look at the limits, and in turns with what is left out of them.
+  Measurement measure(const char* phase, int64_t tokens, int64_t batch, double tokens_per_pass, const Work& work, double tokens_per_step,
+                      const std::function<void(int pass)>& pass) {
+    pass(0);
+    Measurement m{.model = source_.name,
+                  .type = type_,
+                  .phase = phase,
+                  .device = session_->plan().device,
+                  .tokens = tokens,
+                  .batch = batch,
+                  .threads = session_->plan().threads,
+                  .bytes_per_token = work.bytes / tokens_per_step,
+                  .flops_per_token = work.operations / tokens_per_step,
+                  .limit_name = {}};
+    std::vector<double> speeds, reads, peaks, without_arithmetic, without_loads;
+    auto speed = [&](Omit omit, int i) {
+      session_->device().omit(omit);
+      double s = seconds([&] { pass(i); });
+      session_->device().omit(Omit::nothing);
+      return tokens_per_pass / s;
+    };
+    for (int i = 1; i <= options_.repeat; ++i) {
+      Limits limits = probe();
+      reads.push_back(limits.read);
+      peaks.push_back(work.int8 ? limits.int8 : limits.f32);
+      speeds.push_back(speed(Omit::nothing, i));
+      if (!options_.bounds) continue;
+      without_arithmetic.push_back(speed(Omit::arithmetic, i));
+      without_loads.push_back(speed(Omit::loads, i));
+    }
+    m.tok_s = median(speeds);
+    bool bytes_bind = m.bytes_per_token / median(reads) > m.flops_per_token / median(peaks);
+    m.limit = median(bytes_bind ? reads : peaks);
+    m.limit_name = bytes_bind ? "read bytes/s" : work.int8 ? "int8 op/s" : "f32 op/s";
+    std::vector<double> fractions;
+    for (size_t i = 0; i < speeds.size(); ++i) fractions.push_back(speeds[i] * (bytes_bind ? m.bytes_per_token / reads[i] : m.flops_per_token / peaks[i]));
+    m.fraction_of_limit = median(fractions);
+    if (options_.bounds) {
+      m.without_arithmetic = median(without_arithmetic), m.without_loads = median(without_loads);
+      for (size_t i = 0; i < speeds.size(); ++i) speeds[i] /= std::min(without_arithmetic[i], without_loads[i]);
+      m.fraction_of_bound = median(speeds);
+    }
     return m;
   }
 
   Measurement prefill() {
     int64_t chunk = session_->limits().tokens, tokens = std::min(options_.prompt, session_->limits().blocks * session_->limits().page_tokens);
-    double s = median_seconds([&](int) {
+    Work work = work_of(session_->compiled().graph, {std::min(chunk, tokens), 1, 1}, static_cast<double>(tokens) / 2);
+    return measure("prefill", tokens, 1, static_cast<double>(tokens), work, static_cast<double>(std::min(chunk, tokens)), [&](int) {
       for (int64_t at = 0; at < tokens; at += chunk) run_step(step(1, at, std::min(chunk, tokens - at)));
     });
-    Work work = work_of(session_->compiled().graph, {std::min(chunk, tokens), 1, 1}, static_cast<double>(tokens) / 2);
-    return finish("prefill", tokens, 1, static_cast<double>(tokens) / s, work, static_cast<double>(std::min(chunk, tokens)));
   }
 
   Measurement decode(int64_t batch, const char* phase) {
     int64_t n = options_.generate, last = session_->limits().blocks * session_->limits().page_tokens - n;
-    double s = median_seconds([&](int pass) {
+    double context = static_cast<double>(options_.context) + static_cast<double>(n) * (options_.repeat / 2 + 1.5);
+    Work work = work_of(session_->compiled().graph, {batch, batch, batch}, context);
+    return measure(phase, n, batch, static_cast<double>(n * batch), work, static_cast<double>(batch), [&](int pass) {
       int64_t at = std::min(options_.context + pass * n, last);
       for (int64_t i = 0; i < n; ++i) run_step(step(batch, at + i, 1));
     });
-    double context = static_cast<double>(options_.context) + static_cast<double>(n) * (options_.repeat / 2 + 1.5);
-    Work work = work_of(session_->compiled().graph, {batch, batch, batch}, context);
-    return finish(phase, n, batch, static_cast<double>(n * batch) / s, work, static_cast<double>(batch));
   }
 
   const ModelSource& source_;
@@ -160,7 +188,7 @@ class Bench {
   const BenchmarkOptions& options_;
   std::optional<Session> session_;
   std::vector<float> logits_;
-  double read_limit_ = 0, int8_limit_ = 0, f32_limit_ = 0;
+  ReadPattern best_pattern_;
 };
 
 }  // namespace
@@ -171,7 +199,7 @@ std::vector<Measurement> benchmark(const ModelSource& source, const std::string&
 }
 
 std::string to_json(const Measurement& m) {
-  return nlohmann::ordered_json{{"model", m.model},
+  nlohmann::ordered_json json{{"model", m.model},
                                 {"type", m.type},
                                 {"phase", m.phase},
                                 {"tokens", m.tokens},
@@ -183,8 +211,13 @@ std::string to_json(const Measurement& m) {
                                 {"flops_per_token", m.flops_per_token},
                                 {"limit", m.limit},
                                 {"limit_name", m.limit_name},
-                                {"fraction_of_limit", m.fraction_of_limit}}
-      .dump();
+                                {"fraction_of_limit", m.fraction_of_limit}};
+  if (m.without_loads > 0) {
+    json["without_arithmetic_tok_s"] = m.without_arithmetic;
+    json["without_loads_tok_s"] = m.without_loads;
+    json["fraction_of_bound"] = m.fraction_of_bound;
+  }
+  return json.dump();
 }
 
 }  // namespace motley

@@ -1,5 +1,5 @@
 // How fast a model runs here, and how much of what the machine can do that is. Each phase is timed as the steps it consists of, without
-// tokenizer or sampler; the limit it is compared with is probed just before, because machines drift.
+// tokenizer or sampler; the limit is probed anew before each run, because machines drift.
 //
 //   for (const Measurement& m : benchmark(source, {.prompt = 512, .generate = 128})) ...
 #pragma once
@@ -23,6 +23,7 @@ struct BenchmarkOptions {
   int64_t context = 0;                // tokens already there when decoding begins
   std::vector<int64_t> batches = {};  // sequences decoded together, each a measurement
   int repeat = 5;                     // the median counts
+  bool bounds = false;                // also without the arithmetic and without the loads (Device::omit), in turns with the whole
 };
 
 struct Measurement {
@@ -34,7 +35,9 @@ struct Measurement {
   double flops_per_token = 0;
   double limit = 0;        // what binds: bytes or operations per second
   std::string limit_name;  // "read bytes/s", "int8 op/s", "f32 op/s"
-  double fraction_of_limit = 0;
+  double fraction_of_limit = 0;  // the median of each run's fraction of the limit probed just before it
+  double without_arithmetic = 0, without_loads = 0;  // tokens per second; 0: not measured
+  double fraction_of_bound = 0;                      // of the lower of these two: the median of each run's
 };
 
 std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options,

@@ -23,7 +23,7 @@ struct BenchFlags {
   std::vector<int64_t> batches;
   int64_t prompt = 512, generate = 64, depth = 0;
   int repeat = 5;
-  bool json = false, quiet = false;
+  bool bounds = false, json = false, quiet = false;
 };
 
 std::string join(const std::vector<std::string_view>& names) {
@@ -81,7 +81,7 @@ int bench(const BenchFlags& f) {
   options.wishes = model.wishes;
   options.plan = model.plan;
   options.skip = model.session.skip;
-  options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat;
+  options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat, options.bounds = f.bounds;
   auto measurements = benchmark(source, type, options, [&](const std::string& what) { progress.show(0, what); });
   progress.done();
   if (!f.json)
@@ -94,6 +94,9 @@ int bench(const BenchFlags& f) {
       fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens,
                  m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6, 100 * m.fraction_of_limit, m.limit * 1e-9,
                  m.limit_name);
+      if (f.bounds)
+        fmt::print("{:>52}{:.2f} tok/s without arithmetic, {:.2f} without loads; reached {:.1f} % of the lower\n", "", m.without_arithmetic,
+                   m.without_loads, 100 * m.fraction_of_bound);
     }
   }
   return 0;
@@ -113,6 +116,7 @@ Body add_bench(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{4096}));
   app.add_option("-r,--repeat", f->repeat, "timed runs of each phase; the median counts")->check(CLI::Range(1, 1000));
+  app.add_flag("--bounds", f->bounds, "also run without the arithmetic and without the loads: what bounds each phase");
   app.add_flag("--json", f->json, "one JSON line per measurement");
   app.add_flag("-q,--quiet", f->quiet, "show no progress");
   return [f] { return bench(*f); };

@@ -43,6 +43,10 @@ struct ReadPattern {
   int64_t ahead = 0;
 };
 
+// What a step leaves out, to find out what binds it: the arithmetic of products and attention, which then only read what they would compute
+// with; or the reading from memory, as every product finds one panel of its weight, which stays in cache, in place of all.
+enum class Omit { nothing, arithmetic, loads };
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -60,6 +64,8 @@ class Device {
   // second of each pattern, over `bytes` of fresh memory; operations per second (a multiply-add is two) for products with such activations.
   virtual std::vector<double> probe_reads(std::span<const ReadPattern> patterns, int64_t bytes) = 0;
   virtual double probe_multiply_adds(ActivationFormat format) = 0;
+  // From the next run on; results are meaningless until it is told `nothing` again.
+  virtual void omit(Omit what) = 0;
 };
 
 }  // namespace motley

@@ -1,6 +1,6 @@
-"""How close each phase and format comes to what the machine can do: `motley bench` over models' shapes, as one table.
+"""How close each phase and format comes to what the machine can do: `motley bench --bounds` over models' shapes, as one table.
 
-    ./dev bench cpu             prints it (about 15 minutes on 2 cores)
+    ./dev bench cpu             prints it (about 40 minutes on 2 cores)
     ./dev bench cpu --write     and puts it into docs/performance.md
     ./dev bench cpu --quick     one repetition, 2 threads, the large shape only
 """
@@ -25,6 +25,8 @@ CASES = [
     ("smollm2-135m", "q4_0", ["-p", "512", "-n", "64"]),
 ]
 
+HEADS = ["model", "type", "phase", "threads", "tok/s", "limit", "reached", "without arithmetic", "without loads", "of the lower"]
+
 
 def main():
     quick = "--quick" in sys.argv
@@ -35,13 +37,14 @@ def main():
             continue
         for threads in [cores] if quick else sorted({cores, 1}, reverse=True):
             depth = flags[flags.index("--depth") + 1] if "--depth" in flags else ""
-            for m in bench("--shape", f"{shape}:{kind}", "-t", threads, "-r", 1 if quick else 5, *flags):
+            for m in bench("--shape", f"{shape}:{kind}", "-t", threads, "-r", 1 if quick else 5, "--bounds", *flags):
                 phase = {"prefill": f"prefill {m['tokens']}", "batch": f"decode of {m['batch']}"}.get(m["phase"], "decode")
                 if depth:
                     phase += f" at {depth}"
-                scale, unit = (1e9, "GB/s") if m["limit_name"] == "read bytes/s" else (1e9, "GFLOP/s" if "flop" in m["limit_name"] else "GOP/s")
-                rows.append([shape, kind, phase, threads, f"{m['tok_s']:.1f}", f"{m['limit'] / scale:.0f} {unit}", f"{100 * m['fraction_of_limit']:.0f} %"])
-    publish("cpu", f"{stamp()}; medians of {1 if quick else 5}.\n\n" + table(["model", "type", "phase", "threads", "tok/s", "limit", "reached"], rows))
+                scale, unit = (1e9, "GB/s") if m["limit_name"] == "read bytes/s" else (1e9, "GFLOP/s" if m["limit_name"].startswith("f32") else "GOP/s")
+                rows.append([shape, kind, phase, threads, f"{m['tok_s']:.1f}", f"{m['limit'] / scale:.0f} {unit}", f"{100 * m['fraction_of_limit']:.0f} %"]
+                rows[-1] += [f"{m['without_arithmetic_tok_s']:.1f}", f"{m['without_loads_tok_s']:.1f}", f"{100 * m['fraction_of_bound']:.0f} %"]
+    publish("cpu", f"{stamp()}; medians of {1 if quick else 5}.\n\n" + table(HEADS, rows))
 
 
 if __name__ == "__main__":

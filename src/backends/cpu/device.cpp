@@ -53,6 +53,14 @@ class CpuDevice final : public Device {
   }
   double probe_multiply_adds(ActivationFormat format) override { return cpu::probe_multiply_adds(shared_.kernels, pool_, format); }
 
+  void omit(Omit what) override {
+    KernelTable& k = shared_.kernels = kernel_table(choose_isa(target_.isa));
+    k.one_panel = what == Omit::loads;
+    if (what != Omit::arithmetic) return;
+    std::ranges::copy(k.read_int_tile, k.int_tile);
+    std::ranges::copy(k.read_float_tile, k.float_tile);
+  }
+
  private:
   // The old state of that name goes first, so that replacing needs no memory for both.
   void make_room(const std::string& name, int64_t bytes) {

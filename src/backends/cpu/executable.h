@@ -17,7 +17,7 @@ using StateMap = std::map<std::string, CpuState>;
 // What executables use of their device.
 struct Shared {
   ThreadPool& pool;
-  const KernelTable& kernels;
+  KernelTable kernels;  // a copy: see Device::omit
   StateMap& states;
   HostMemory arena = {};                       // as large as the largest prepared Program wants
   std::vector<HostMemory> worker_memory = {};  // kWorkerBytes each

@@ -96,8 +96,8 @@ const std::byte* arrange(const KernelTable& k, const Product& p, const Rows& row
 // One panel of a weight: packed, or made from plain rows chunk by chunk.
 class PanelOf {
  public:
-  PanelOf(const Product& p, const Weight& weight, int64_t expert, int64_t panel, std::byte* piece)
-      : p_(p), weight_(weight), first_column_(panel * kPanelColumns), piece_(piece) {
+  PanelOf(const KernelTable& k, const Product& p, const Weight& weight, int64_t expert, int64_t panel, std::byte* piece)
+      : p_(p), weight_(weight), first_column_(panel * kPanelColumns), piece_(piece), one_(k.one_panel) {
     base_ = weight.data + expert * weight.expert_bytes;
   }
   bool packed() const { return weight_.packed; }
@@ -105,7 +105,7 @@ class PanelOf {
   // The panel from k on, for n of them; k is a multiple of kChunk.
   const uint8_t* at(int64_t k, int64_t n) const {
     if (weight_.packed) {
-      const std::byte* panel = base_ + first_column_ / kPanelColumns * bytes_of_panel(weight_.dtype, p_.k);
+      const std::byte* panel = base_ + (one_ ? 0 : first_column_ / kPanelColumns) * bytes_of_panel(weight_.dtype, p_.k);
       return reinterpret_cast<const uint8_t*>(panel + bytes_of_panel(weight_.dtype, k));
     }
     int valid = static_cast<int>(std::min<int64_t>(kPanelColumns, p_.n - first_column_));
@@ -125,6 +125,7 @@ class PanelOf {
   int64_t first_column_;
   std::byte* piece_;
   const std::byte* base_;
+  bool one_;
 };
 
 // c[rows][64] of one task.
@@ -199,7 +200,7 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
         int64_t end = std::min(stop, begin + kRowBlock);
         for (int i = 0; i < p.num_weights; ++i) {
           const Weight& weight = p.weights[i];
-          PanelOf panel(p, weight, expert, at, piece);
+          PanelOf panel(k, p, weight, expert, at, piece);
           float* to = c + i * kRowBlock * kPanelColumns;
           if (p.quantised)
             int_panel(k, p, block_format(weight.dtype), panel, activations, begin, end, to);

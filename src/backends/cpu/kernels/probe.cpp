@@ -82,9 +82,43 @@ double probe_int8(int64_t rounds) {
   return static_cast<double>(rounds) * kChains * 64 + (sum == 12345 ? 1 : 0);
 }
 
+// Tiles without arithmetic: every line of the panel is read, and added up so that the reads stay.
+void read_panel(const uint8_t* p, int64_t bytes, int64_t ahead, float* c, int rows, int64_t c_stride) {
+  F sum[4] = {zero(), zero(), zero(), zero()};
+  for (int64_t i = 0; i < bytes; i += 256) {
+    for (int s = 0; s < 4; ++s) {
+      if (i + 64 * s >= bytes) break;
+      if (ahead > 0) __builtin_prefetch(p + i + 64 * s + ahead, 0, 2);
+      sum[s] = max(sum[s], load(reinterpret_cast<const float*>(p + i + 64 * s)));
+    }
+  }
+  for (int r = 0; r < rows; ++r)
+    for (int s = 0; s < kStrips; ++s) store(c + r * c_stride + kStripColumns * s, sum[s]);
+}
+
+template <int kFormat>
+void read_int_tile(const IntTile& t) {
+  constexpr BlockSpec s = kBlockSpecs[kFormat];
+  read_panel(t.w, panel_bytes(s, 32 * t.blocks), t.rows > 1 ? 4096 : s.low_bits == 8 ? 2048 : 0, t.c, t.rows, t.c_stride);
+}
+
+template <int kElementBytes>
+void read_float_tile(const FloatTile& t) {
+  read_panel(t.w, float_panel_bytes(kElementBytes, t.k), 0, t.c, t.rows, t.c_stride);
+}
+
+template <int kFormat = 0>
+void fill_reads(KernelTable& t) {
+  t.read_int_tile[kFormat] = read_int_tile<kFormat>;
+  if constexpr (kFormat + 1 < kNumBlockFormats) fill_reads<kFormat + 1>(t);
+}
+
 }  // namespace
 
 void fill_probes(KernelTable& t) {
+  fill_reads(t);
+  t.read_float_tile[0] = read_float_tile<4>;
+  t.read_float_tile[1] = t.read_float_tile[2] = read_float_tile<2>;
   t.probe_read = probe_read;
   t.probe_fma = probe_fma;
   t.probe_int8 = probe_int8;

@@ -95,6 +95,11 @@ struct KernelTable {
   void (*attend)(const AttendChunk& chunk);
   void (*to_float[2])(float* out, const uint16_t* x, int64_t n);  // f16, bf16
 
+  // What is left of tiles without their arithmetic: they read the same bytes in the same order. See Device::omit.
+  void (*read_int_tile[kNumBlockFormats])(const IntTile& tile);
+  void (*read_float_tile[3])(const FloatTile& tile);
+  bool one_panel;  // of Device::omit: panel 0 stands for all
+
   // Probes (runtime/probe.h): reads `bytes` in `streams` interleaved streams, prefetching `ahead` bytes (0: not); sums keep the loads alive.
   uint64_t (*probe_read)(const uint8_t* p, int64_t bytes, int streams, int64_t ahead);
   double (*probe_fma)(int64_t rounds);  // multiply-adds done per call: returned
