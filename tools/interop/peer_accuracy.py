@@ -175,7 +175,8 @@ def compare(report, name, source: Path, config, windows, work: Path):
         text = f"logits off by {100 * our_rms:.3f} %, llama.cpp's by {100 * their_rms:.3f} %; perplexity {p_ours:.4f}, llama.cpp {p_theirs:.4f}"
         text += f" ({deviations:+.1f} standard errors)"
         report.line(good, f"{name} {kind}: {text}")
-        percents = [f"{100 * our_rms:.2f}", f"{100 * their_rms:.2f}", f"{our_rms / their_rms:.2f}", f"{100 * our_most:.0f}", f"{100 * their_most:.0f}"]
+        percents = [f"{100 * our_rms:.2f}", f"{100 * their_rms:.2f}", f"{our_rms / their_rms:.2f}"]
+        percents += [f"{100 * our_most:.0f}", f"{100 * their_most:.0f}"]
         from_f32 = [f"{100 * error(x, exact_f32)[0]:.2f}" for x in (exact, ours, theirs)]
         perplexities = [f"{p:.3f}" for p in (p_exact, p_ours, p_theirs)]
         rows.append([kind, *percents, *from_f32, *perplexities, f"{deviations:+.1f}"])
