@@ -3,14 +3,17 @@
     ./dev bench peers             prints the table
     ./dev bench peers --write     and puts it into docs/performance.md
     ./dev bench peers --quick     fewer turns, the large shape in two types only
+    ./dev bench peers --isa avx2  both without AVX-512: ours with MOTLEY_ISA=avx2, llama.cpp compiled without it
 
 The peer is the wheel llama-cpp-python of tools/bench/requirements.txt: llama.cpp's own kernels (flash attention on, llamafile's products and
 repacked weights as its build has them), driven through its C API without sampling. Ours is `motley bench` on the file. Each number is
 the median of the turns; a ratio compares medians of the same turns.
 """
 
+import argparse
 import ctypes
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -117,8 +120,28 @@ def load_and_memory(path, threads):
     return values
 
 
+def system_of_peer(isa):
+    """What llama.cpp says it was compiled with; products of llamafile and repacked weights must be there, AVX-512 as asked for."""
+    import llama_cpp
+
+    words = llama_cpp.llama_print_system_info().decode().replace("CPU :", "").split("|")
+    has = {name.strip() for name, _, value in (word.partition("=") for word in words) if value.strip() == "1"}
+    if not {"LLAMAFILE", "REPACK"} <= has:
+        sys.exit(f"this llama.cpp lacks llamafile's products or repacked weights, which upstream has: {sorted(has)}")
+    if isa == "avx2" and (any(name.startswith("AVX512") for name in has) or not {"AVX2", "FMA", "F16C"} <= has):
+        sys.exit(f"this llama.cpp was compiled for {sorted(has)}, not for AVX2 alone; ./dev bench peers --isa avx2 makes its own")
+    return llama_cpp.__version__
+
+
 def main():
-    quick = "--quick" in sys.argv
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="fewer turns, the large shape in two types only")
+    parser.add_argument("--isa", choices=["avx2"], help="both programs without AVX-512")
+    arguments = parser.parse_args()
+    quick, version = arguments.quick, system_of_peer(arguments.isa)
+    if arguments.isa:
+        os.environ["MOTLEY_ISA"] = arguments.isa
     turns, threads = (2, 2) if quick else (5, 2)
     rows, loads = [], []
     for shape, kind, prompt, steps, batches in CASES[:2] if quick else CASES:
@@ -146,11 +169,11 @@ def main():
                 (t, mb), (t2, mb2) = load_and_memory(file, threads)
                 size = file.stat().st_size / 1e6
                 loads.append([shape, kind, f"{t:.2f}", f"{t2:.2f}", f"{mb:.0f}", f"{mb2:.0f}", f"{size:.0f}"])
-    text = f"{tables.stamp()}; {threads} threads, medians of {turns} turns; llama.cpp of llama-cpp-python {__import__('llama_cpp').__version__}.\n\n"
+    text = f"{tables.stamp()}; {threads} threads, medians of {turns} turns; llama.cpp of llama-cpp-python {version}.\n\n"
     text += tables.table(["model", "type", "phase", "Motley tok/s", "llama.cpp tok/s", "ratio", "of the limit"], rows)
     if loads:
         text += "\n\n" + tables.table(["model", "type", "start to first token s", "llama.cpp s", "peak MB", "llama.cpp MB", "file MB"], loads)
-    tables.publish("peers", text)
+    tables.publish(f"peers {arguments.isa}" if arguments.isa else "peers", text)
 
 
 if __name__ == "__main__":

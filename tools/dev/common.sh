@@ -106,12 +106,13 @@ need_clang_format() {
   "$clang_format" --version | grep -q 'version 14\.' || die "formatting is that of clang-format 14 (Debian 12); here is $("$clang_format" --version)"
 }
 
-# virtual_environment FILE: build/venv with the PyPI packages that FILE lists, installed again when the list is newer.
+# virtual_environment FILE [FOLDER]: FOLDER (build/venv) with the PyPI packages that FILE lists, installed again when the list is newer.
 virtual_environment() {
-  local ready=build/venv/$(tr / . <<<"$1").ready
+  local folder=${2:-build/venv}
+  local ready=$folder/$(tr / . <<<"$1").ready
   [ -e "$ready" ] && [ ! "$1" -nt "$ready" ] && return
-  say "installing the Python packages of $1 into build/venv"
-  [ -e build/venv/bin/python ] || /usr/bin/python3 -m venv build/venv
-  try_thrice build/venv/bin/pip install --quiet -r "$1" >&2 || die "pip could not install $1"
+  say "installing the Python packages of $1 into $folder"
+  [ -e "$folder/bin/python" ] || /usr/bin/python3 -m venv "$folder"
+  try_thrice "$folder/bin/pip" install --quiet -r "$1" >&2 || die "pip could not install $1"
   touch "$ready"
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """GGUF files that we write, run by llama.cpp: the same logits, the same text, the same perplexity.
 
-Needs the package llama-cpp-python, which compiles llama.cpp when it is installed (half an hour on two cores), so it is not among the packages of
-requirements.txt: `build/venv/bin/pip install llama-cpp-python`, and this check no longer skips.
+Needs the package llama-cpp-python, which compiles llama.cpp when it is installed (half an hour on two cores): `./dev interop llama_cpp_check`
+installs it, and without a name this check is skipped where it is not there.
 
  1. Every checkpoint of tests/data/models, converted: llama.cpp's logits against the recorded ones.
  2. A model with rows of 256, quantised by us into each type: llama.cpp's logits against ours. Both round activations to 8 bits, in different ways.
