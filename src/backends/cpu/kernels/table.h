@@ -60,22 +60,33 @@ struct StagedTile {
   bool first = false;
 };
 
-// Attention of a few query rows that share a KV head with one chunk of positions, already in f32.
+// Attention of query rows that share a KV head with one chunk of positions. Keys and values are read where they lie, in the cache's type,
+// or as the f32 that cache_to_float made of them; both give the same bits.
+enum CacheType : int { kCacheF32, kCacheF16, kCacheBf16, kCacheQ8, kNumCacheTypes };
+constexpr int kAttendChunk = 64, kAttendRun = 4;
+struct AttendState {
+  float* out;  // [rows][dv], not yet divided by sum
+  float* max;  // [rows]
+  float* sum;  // [rows]
+};
 struct AttendChunk {
   const float* q;  // [rows][d], scaled
   int rows;
   int64_t d, dv;
-  const float* k;    // [positions][d]
-  const float* v;    // [positions][dv]
-  int positions;     // at most kAttendChunk
-  const int* begin;  // [rows]: the chunk's positions begin .. end belong to the row
+  CacheType k_type, v_type;
+  // [kAttendChunk / kAttendRun]: where each run of kAttendRun positions lies, its rows one after the other. All are readable; a run that no
+  // row of q sees may be any.
+  const std::byte* const* k;
+  const std::byte* const* v;
+  // The same of the chunk that comes next, to ask the memory for; null: nothing to ask for.
+  const std::byte* const* next_k;
+  const std::byte* const* next_v;
+  int64_t k_bytes, v_bytes;  // of a row
+  const int* begin;          // [rows]: the chunk's positions begin .. end belong to the row
   const int* end;
   float softcap;
-  float* max;  // [rows], running
-  float* sum;  // [rows]
-  float* out;  // [rows][dv], running, not yet divided by sum
+  AttendState state;  // running
 };
-constexpr int kAttendChunk = 64;
 
 struct KernelTable {
   const char* isa;
@@ -113,7 +124,8 @@ struct KernelTable {
   void (*staged_tile[kNumBlockFormats])(const StagedTile& tile);
 
   void (*attend)(const AttendChunk& chunk);
-  void (*to_float[2])(float* out, const uint16_t* x, int64_t n);  // f16, bf16
+  void (*attend_join)(const AttendState& total, const AttendState& part, int rows, int64_t dv);  // takes the part into the total
+  void (*cache_to_float[kNumCacheTypes])(float* out, const std::byte* x, int64_t n);
 
   // Probes (runtime/probe.h): reads `bytes` in `streams` interleaved streams, prefetching `ahead` bytes (0: not); sums keep the loads alive.
   uint64_t (*probe_read)(const uint8_t* p, int64_t bytes, int streams, int64_t ahead);
