@@ -82,6 +82,10 @@ void add_attention(std::vector<Case>& cases, Depth depth) {
     add_paged(cases, {8, 2, 64, 64, 16}, kv, op, name + " window");
     op.window = 0, op.softcap = 20;
     add_paged(cases, {4, 1, 128, 128, 16}, kv, op, name + " softcap");
+    if (kv == Dtype::f16) {  // sequences of several segments, which a step of one token may hand to several workers
+      add_paged(cases, {6, 2, 32, 32, 128}, kv, {.scale = 0.125f}, name + " long");
+      add_paged(cases, {3, 1, 32, 32, 128}, kv, {.scale = 0.125f, .window = 700}, name + " long window");
+    }
     if (depth == Depth::full && kv != Dtype::q8_0) {
       add_paged(cases, {5, 1, 33, 17, 7}, kv, {.scale = 0.2f}, name + " odd");
       add_paged(cases, {6, 2, 80, 80, 32}, kv, {.scale = 0.1f, .softcap = 5, .window = 70}, name + " both");

@@ -1,7 +1,6 @@
 // Launchers of rotary positions, the paged KV cache and attention over it.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "backends/cpu/kernel.h"
 #include "base/error.h"
@@ -74,50 +73,60 @@ void for_runs(const Array& cache, const int32_t* table, int64_t head, int64_t be
   }
 }
 
-// As f32 rows at to + (j - origin) * d.
-void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, int64_t origin, float* to) {
-  int64_t d = cache.dims[3];
-  for_runs(cache, table, head, begin, end, [&](int64_t j, const std::byte* rows, int64_t n) {
-    float* out = to + (j - origin) * d;
-    switch (cache.dtype) {
-      case Dtype::f32:
-        std::memcpy(out, rows, static_cast<size_t>(n * d) * 4);
-        break;
-      case Dtype::f16:
-        k.to_float[0](out, reinterpret_cast<const uint16_t*>(rows), n * d);
-        break;
-      case Dtype::bf16:
-        k.to_float[1](out, reinterpret_cast<const uint16_t*>(rows), n * d);
-        break;
-      default:
-        format(cache.dtype).unpack(rows, out, n * d);
-    }
+CacheType cache_type(Dtype d) { return d == Dtype::f32 ? kCacheF32 : d == Dtype::f16 ? kCacheF16 : d == Dtype::bf16 ? kCacheBf16 : kCacheQ8; }
+
+constexpr int64_t kRuns = kAttendChunk / kAttendRun;
+
+// Where the runs of a chunk lie, for one head; pages hold whole runs. Those outside from .. to are the nearest inside.
+void find_runs(const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, const std::byte** runs) {
+  int64_t first = std::max(from - chunk, int64_t{0}) / kAttendRun, last = (std::min(to - chunk, int64_t{kAttendChunk}) + kAttendRun - 1) / kAttendRun;
+  int64_t bytes = kAttendRun * row_bytes(cache.dtype, cache.dims[3]);
+  for_runs(cache, table, head, chunk + first * kAttendRun, chunk + last * kAttendRun, [&](int64_t j, const std::byte* rows, int64_t n) {
+    for (int64_t i = (j - chunk) / kAttendRun; n > 0; ++i, rows += bytes, n -= kAttendRun) runs[i] = rows;
   });
+  std::fill(runs, runs + first, runs[first]);
+  std::fill(runs + last, runs + kRuns, runs[last - 1]);
 }
 
-// Asks for rows that are needed later. A page's rows of one head are a few KiB, too short for the processor to see a stream in them: in the
-// step of a small model with 200 positions, attention took 27 % of the time without this and 21 % with it.
-void ask_for_rows(const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end) {
-  int64_t bytes = row_bytes(cache.dtype, cache.dims[3]);
-  for_runs(cache, table, head, begin, end, [&](int64_t, const std::byte* rows, int64_t n) {
-    for (int64_t i = 0; i < n * bytes; i += 64) __builtin_prefetch(rows + i, 0, 2);
-  });
+// The positions from .. to of a chunk as f32 rows.
+void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, float* rows) {
+  int64_t d = cache.dims[3];
+  for_runs(cache, table, head, std::max(from, chunk), std::min(to, chunk + kAttendChunk),
+           [&](int64_t j, const std::byte* run, int64_t n) { k.cache_to_float[cache_type(cache.dtype)](rows + (j - chunk) * d, run, n * d); });
 }
 
 constexpr int64_t kMaxTokens = 8;  // neighbours of one sequence that share loaded keys and values
+// Sums are closed at its multiples, whoever computes them: segments of a long sequence may go to different workers.
+constexpr int64_t kSegment = 512;
+static_assert(kSegment % kAttendChunk == 0);
+constexpr int64_t kFewRows = 8;  // so many convert keys and values each time they load them; more share rows converted before
 
 int64_t tokens_per_task(int64_t tokens, int64_t group, int workers, int64_t kv_heads) {
   if (tokens * kv_heads < 8 * workers) return 1;
   return std::clamp<int64_t>(64 / group, 1, kMaxTokens);
 }
 
-// Floats of worker memory that a task of `rows` query rows needs.
-int64_t attention_floats(int64_t rows, int64_t d, int64_t dv) { return (kAttendChunk + rows) * (d + dv) + 2 * rows; }
+// The running state of `rows` rows in memory of state_floats.
+int64_t state_floats(int64_t rows, int64_t dv) { return rows * (dv + 2); }
+AttendState state_at(float* memory, int64_t rows, int64_t dv) { return {memory, memory + rows * dv, memory + rows * (dv + 1)}; }
+void clear(const AttendState& s, int64_t rows, int64_t dv) {
+  std::fill(s.out, s.out + rows * dv, 0.0f);
+  std::fill(s.max, s.max + rows, -INFINITY);
+  std::fill(s.sum, s.sum + rows, 0.0f);
+}
 
-// The rows of tokens first .. last (one sequence) and KV head `head`, chunk by chunk.
-void attend_run(const Launch& l, Worker& w, int64_t first, int64_t last, int64_t head) {
+// Floats of worker memory that a task of `rows` query rows needs.
+int64_t attention_floats(int64_t rows, int64_t d, int64_t dv) { return kAttendChunk * (d + dv) + rows * d + 2 * state_floats(rows, dv); }
+
+int64_t first_position(const PagedAttention& op, int64_t p) { return op.window > 0 ? std::max<int64_t>(0, p - op.window + 1) : 0; }
+
+// The rows of tokens first .. last (one sequence) and KV head `head`, chunk by chunk. Positions are taken in segments, each from an empty
+// state; done(segment, state) is called for those of segments begin .. end that the rows see.
+template <class Function>
+void attend_segments(const Launch& l, Worker& w, int64_t first, int64_t last, int64_t head, int64_t segment_begin, int64_t segment_end,
+                     Function&& done) {
   const auto& op = std::get<PagedAttention>(l.op);
-  const Array &q = *l.in[0], &kc = *l.in[1], &vc = *l.in[2], &tables = *l.in[5], &y = *l.out[0];
+  const Array &q = *l.in[0], &kc = *l.in[1], &vc = *l.in[2], &tables = *l.in[5];
   const int32_t *positions = l.in[3]->i32(), *seq = l.in[4]->i32();
   int64_t heads = q.dims[1], d = q.dims[2], dv = vc.dims[3], group = heads / kc.dims[1], tokens = last - first, rows = tokens * group;
   const int32_t* table = tables.i32() + seq[first] * tables.dims[1];
@@ -125,73 +134,142 @@ void attend_run(const Launch& l, Worker& w, int64_t first, int64_t last, int64_t
   auto* k = reinterpret_cast<float*>(w.memory());
   float* v = k + kAttendChunk * d;
   float* queries = v + kAttendChunk * dv;
-  float* out = queries + rows * d;
-  float* max = out + rows * dv;
-  float* sum = max + rows;
+  AttendState state = state_at(queries + rows * d, rows, dv);
   int begin[kMaxTokens * 64], end[kMaxTokens * 64];
 
   int64_t from = INT64_MAX, to = 0, row_from[kMaxTokens];
   for (int64_t t = 0; t < tokens; ++t) {
     int64_t p = positions[first + t];
-    row_from[t] = op.window > 0 ? std::max<int64_t>(0, p - op.window + 1) : 0;
+    row_from[t] = first_position(op, p);
     from = std::min(from, row_from[t]), to = std::max(to, p + 1);
-    for (int64_t g = 0; g < group; ++g) {
-      int64_t r = t * group + g;
-      l.k.binary[kMul](queries + r * d, q.f32() + ((first + t) * heads + head * group + g) * d, &op.scale, d, 1, 0);
-      max[r] = -INFINITY, sum[r] = 0;
-    }
+    l.k.binary[kMul](queries + t * group * d, q.f32() + ((first + t) * heads + head * group) * d, &op.scale, group * d, 1, 0);
   }
-  std::fill(out, out + rows * dv, 0.0f);
-  auto ask_for_chunk = [&](int64_t chunk) {
-    int64_t chunk_from = std::max(chunk, from), chunk_to = std::min(chunk + kAttendChunk, to);
-    ask_for_rows(kc, table, head, chunk_from, chunk_to);
-    ask_for_rows(vc, table, head, chunk_from, chunk_to);
+
+  // Rows are read in the cache, or converted first where many share them; a run that is cut by a page's end cannot be read there.
+  bool convert = rows > kFewRows || kc.dims[2] % kAttendRun != 0;
+  const std::byte *k_runs[2][kRuns], *v_runs[2][kRuns];  // of a chunk and the next
+  auto find = [&](int64_t chunk) {
+    find_runs(kc, table, head, chunk, from, to, k_runs[chunk / kAttendChunk % 2]);
+    find_runs(vc, table, head, chunk, from, to, v_runs[chunk / kAttendChunk % 2]);
   };
-  ask_for_chunk(from / kAttendChunk * kAttendChunk);
-  for (int64_t chunk = from / kAttendChunk * kAttendChunk; chunk < to; chunk += kAttendChunk) {
-    int64_t chunk_from = std::max(chunk, from), chunk_to = std::min(chunk + kAttendChunk, to);
-    std::fill(k, k + (chunk_from - chunk) * d, 0.0f);
-    ask_for_chunk(chunk + kAttendChunk);
-    load_rows(l.k, kc, table, head, chunk_from, chunk_to, chunk, k);
-    load_rows(l.k, vc, table, head, chunk_from, chunk_to, chunk, v);
-    for (int64_t r = 0; r < rows; ++r) {
-      begin[r] = static_cast<int>(std::clamp<int64_t>(row_from[r / group] - chunk, 0, kAttendChunk));
-      end[r] = static_cast<int>(std::clamp<int64_t>(positions[first + r / group] + 1 - chunk, 0, kAttendChunk));
+  int64_t start = std::max(from / kAttendChunk * kAttendChunk, segment_begin * kSegment), stop = std::min(to, segment_end * kSegment);
+  if (start >= stop) return;
+  if (convert)
+    for (int64_t i = 0; i < kRuns; ++i)
+      k_runs[0][i] = reinterpret_cast<std::byte*>(k + i * kAttendRun * d), v_runs[0][i] = reinterpret_cast<std::byte*>(v + i * kAttendRun * dv);
+  else
+    find(start);
+  for (int64_t chunk = start; chunk < stop; chunk += kAttendChunk) {
+    if (chunk == start || chunk % kSegment == 0) clear(state, rows, dv);
+    int64_t now = convert ? 0 : chunk / kAttendChunk % 2, next = chunk + kAttendChunk;
+    bool more = !convert && next < stop;
+    if (more) find(next);
+    if (convert) {
+      load_rows(l.k, kc, table, head, chunk, from, to, k);
+      load_rows(l.k, vc, table, head, chunk, from, to, v);
     }
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t r = t * group; r < (t + 1) * group; ++r) {
+        begin[r] = static_cast<int>(std::clamp<int64_t>(row_from[t] - chunk, 0, kAttendChunk));
+        end[r] = static_cast<int>(std::clamp<int64_t>(positions[first + t] + 1 - chunk, 0, kAttendChunk));
+      }
     l.k.attend({.q = queries,
                 .rows = static_cast<int>(rows),
                 .d = d,
                 .dv = dv,
-                .k = k,
-                .v = v,
-                .positions = static_cast<int>(chunk_to - chunk),
+                .k_type = convert ? kCacheF32 : cache_type(kc.dtype),
+                .v_type = convert ? kCacheF32 : cache_type(vc.dtype),
+                .k = k_runs[now],
+                .v = v_runs[now],
+                .next_k = more ? k_runs[1 - now] : nullptr,
+                .next_v = more ? v_runs[1 - now] : nullptr,
+                .k_bytes = convert ? 4 * d : row_bytes(kc.dtype, d),
+                .v_bytes = convert ? 4 * dv : row_bytes(vc.dtype, dv),
                 .begin = begin,
                 .end = end,
                 .softcap = op.softcap,
-                .max = max,
-                .sum = sum,
-                .out = out});
+                .state = state});
+    if (next >= stop || next % kSegment == 0) done(chunk / kSegment, state);
   }
-  for (int64_t r = 0; r < rows; ++r) {
-    float* to_row = y.f32() + ((first + r / group) * heads + head * group + r % group) * dv;
-    l.k.binary[kDiv](to_row, out + r * dv, sum + r, dv, 1, 0);
-  }
+}
+
+void write_rows(const Launch& l, const AttendState& total, int64_t first, int64_t last, int64_t head) {
+  const Array& y = *l.out[0];
+  int64_t heads = y.dims[1], dv = y.dims[2], group = heads / l.in[1]->dims[1];
+  for (int64_t t = first, r = 0; t < last; ++t)
+    for (int64_t g = 0; g < group; ++g, ++r)
+      l.k.binary[kDiv](y.f32() + (t * heads + head * group + g) * dv, total.out + r * dv, total.sum + r, dv, 1, 0);
+}
+
+// All positions of the rows by one worker.
+void attend_run(const Launch& l, Worker& w, int64_t first, int64_t last, int64_t head) {
+  int64_t d = l.in[0]->dims[2], dv = l.in[2]->dims[3], rows = (last - first) * (l.in[0]->dims[1] / l.in[1]->dims[1]);
+  float* memory = reinterpret_cast<float*>(w.memory()) + attention_floats(rows, d, dv) - state_floats(rows, dv);
+  AttendState total = state_at(memory, rows, dv);
+  clear(total, rows, dv);
+  attend_segments(l, w, first, last, head, 0, INT64_MAX / kSegment,
+                  [&](int64_t, const AttendState& part) { l.k.attend_join(total, part, static_cast<int>(rows), dv); });
+  write_rows(l, total, first, last, head);
+}
+
+// ---- a step with fewer heads than would keep all workers busy: segments of one head are computed side by side, then joined
+
+constexpr int64_t kMaxSplit = 32;  // (token, KV head) pairs: bounds the scratch memory
+
+int64_t segments(int64_t positions) { return (positions + kSegment - 1) / kSegment; }
+
+int64_t attention_scratch(const NodeView& node, const Target&) {
+  const Type &q = node.in[0], &k = node.in[1], &v = node.in[2], &tables = node.in[5];
+  int64_t pairs = std::min(kMaxSplit, q.dim(0).n * k.dim(1).n), group = q.dim(1).n / k.dim(1).n;
+  return pairs * segments(tables.dim(1).n * k.dim(2).n) * state_floats(group, v.dim(3).n) * 4;
+}
+
+void attend_split(const Launch& l, Worker& w, int64_t most_segments) {
+  const auto& op = std::get<PagedAttention>(l.op);
+  const int32_t* positions = l.in[3]->i32();
+  int64_t tokens = l.in[0]->dims[0], kv_heads = l.in[1]->dims[1], group = l.in[0]->dims[1] / kv_heads, dv = l.in[2]->dims[3];
+  int64_t floats = state_floats(group, dv);
+  auto part_of = [&](int64_t pair, int64_t segment) { return reinterpret_cast<float*>(l.scratch) + (pair * most_segments + segment) * floats; };
+  w.split(tokens * kv_heads * most_segments, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end;) {
+      int64_t pair = task / most_segments, segment = task % most_segments, count = std::min(end - task, most_segments - segment);
+      attend_segments(l, w, pair / kv_heads, pair / kv_heads + 1, pair % kv_heads, segment, segment + count,
+                      [&](int64_t s, const AttendState& part) { std::copy_n(part.out, floats, part_of(pair, s)); });
+      task += count;
+    }
+  });
+  w.barrier();
+  w.split(tokens * kv_heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t pair = begin; pair < end; ++pair) {
+      int64_t t = pair / kv_heads, p = positions[t];
+      AttendState total = state_at(reinterpret_cast<float*>(w.memory()), group, dv);
+      clear(total, group, dv);
+      for (int64_t s = first_position(op, p) / kSegment; s < segments(p + 1); ++s)
+        l.k.attend_join(total, state_at(part_of(pair, s), group, dv), static_cast<int>(group), dv);
+      write_rows(l, total, t, t + 1, pair % kv_heads);
+    }
+  });
 }
 
 void paged_attention(const Launch& l, Worker& w) {
   const Array &q = *l.in[0], &kc = *l.in[1], &tables = *l.in[5];
   const int32_t *positions = l.in[3]->i32(), *seq = l.in[4]->i32();
-  int64_t tokens = q.dims[0], kv_heads = kc.dims[1], group = q.dims[1] / kv_heads, capacity = tables.dims[1] * kc.dims[2];
+  int64_t tokens = q.dims[0], kv_heads = kc.dims[1], group = q.dims[1] / kv_heads, capacity = tables.dims[1] * kc.dims[2], most = 0;
+  for (int64_t t = 0; t < tokens; ++t) {
+    if (seq[t] < 0 || seq[t] >= tables.dims[0] || positions[t] < 0 || positions[t] >= capacity)
+      fail(ErrorKind::usage, "paged_attention", "token {} names sequence {} and position {}, outside its block table", t, seq[t], positions[t]);
+    most = std::max<int64_t>(most, positions[t] + 1);
+  }
+  int64_t pairs = tokens * kv_heads;
+  if (pairs <= kMaxSplit && pairs < 4 * w.workers() && w.workers() > 1 && most > kSegment) return attend_split(l, w, segments(most));
+
   int64_t block = tokens_per_task(tokens, group, w.workers(), kv_heads), blocks = (tokens + block - 1) / block;
   // Late tokens see more: handing out the last first lets the small ones fill the gaps.
   w.split(blocks * kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
     for (int64_t task = task_begin; task < task_end; ++task) {
       int64_t b = blocks - 1 - task / kv_heads, head = task % kv_heads, stop = std::min(tokens, (b + 1) * block);
       for (int64_t first = b * block, last; first < stop; first = last) {
-        for (last = first; last < stop && seq[last] == seq[first]; ++last)
-          if (seq[last] < 0 || seq[last] >= tables.dims[0] || positions[last] < 0 || positions[last] >= capacity)
-            fail(ErrorKind::usage, "paged_attention", "token {} names sequence {} and position {}, outside its block table", last, seq[last],
-                 positions[last]);
+        for (last = first; last < stop && seq[last] == seq[first];) ++last;
         attend_run(l, w, first, last, head);
       }
     }
@@ -211,7 +289,12 @@ std::string refuse_attention(const NodeView& node, const Target&) {
 constexpr CpuKernel kKernels[] = {
     {{.name = "rope", .op = op_index<Rope>(), .numerics = "f32", .refuse = refuse_rope}, rope},
     {{.name = "cache_append", .op = op_index<CacheAppend>(), .numerics = "exact", .refuse = refuse_cache_append}, cache_append},
-    {{.name = "paged_attention", .op = op_index<PagedAttention>(), .numerics = "f32.chunk64", .refuse = refuse_attention}, paged_attention},
+    {{.name = "paged_attention",
+      .op = op_index<PagedAttention>(),
+      .numerics = "f32.segment512",
+      .refuse = refuse_attention,
+      .scratch_bytes = attention_scratch},
+     paged_attention},
 };
 
 }  // namespace

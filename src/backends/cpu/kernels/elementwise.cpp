@@ -67,25 +67,6 @@ void fill_unary(KernelTable& t) {
   if constexpr (kOp + 1 < kNumUnary) fill_unary<kOp + 1>(t);
 }
 
-void to_float_f16(float* out, const uint16_t* x, int64_t n) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) store(out + i, load_f16(x + i));
-  if (i < n) {
-    uint16_t rest[16] = {};
-    memcpy(rest, x + i, static_cast<size_t>(n - i) * 2);
-    store_n(out + i, load_f16(rest), n - i);
-  }
-}
-void to_float_bf16(float* out, const uint16_t* x, int64_t n) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) store(out + i, load_bf16(x + i));
-  if (i < n) {
-    uint16_t rest[16] = {};
-    memcpy(rest, x + i, static_cast<size_t>(n - i) * 2);
-    store_n(out + i, load_bf16(rest), n - i);
-  }
-}
-
 }  // namespace
 
 void fill_elementwise(KernelTable& t) {
@@ -95,8 +76,6 @@ void fill_elementwise(KernelTable& t) {
   t.glu[1] = glu<kGelu>;
   t.glu[2] = glu<kGeluTanh>;
   t.glu[3] = glu<kRelu>;
-  t.to_float[0] = to_float_f16;
-  t.to_float[1] = to_float_bf16;
 }
 
 }  // namespace motley::cpu::MOTLEY_ISA

@@ -26,6 +26,22 @@ MOTLEY_INLINE F exp(F x) {
   return select_nan(x, x, y);
 }
 
+// The same for x that is not above zero: what a softmax needs, with a third of the operations less.
+MOTLEY_INLINE F exp_below_zero(F x) {
+  F c = max(set(-87.33654f), x);  // keeps NaN
+  F n = round(mul(c, set(1.44269504f)));
+  F r = fma(n, set(-0.693359375f), c);
+  r = fma(n, set(2.12194440e-4f), r);
+  F p = set(1.0f / 5040);
+  p = fma(p, r, set(1.0f / 720));
+  p = fma(p, r, set(1.0f / 120));
+  p = fma(p, r, set(1.0f / 24));
+  p = fma(p, r, set(1.0f / 6));
+  p = fma(p, r, set(0.5f));
+  p = fma(p, mul(r, r), r);
+  return select_less(x, set(-87.33654f), zero(), scale_by_power(add(p, set(1.0f)), n));
+}
+
 MOTLEY_INLINE F tanh(F x) {
   F a = abs(x), s = mul(x, x);
   F p = set(-5.70498872745e-3f);  // odd polynomial for |x| <= 0.625 (Cephes)

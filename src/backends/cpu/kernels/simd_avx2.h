@@ -79,6 +79,10 @@ MOTLEY_INLINE float reduce_max(F x) {
 
 MOTLEY_INLINE __m128i half_register(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 MOTLEY_INLINE F load_f16(const uint16_t* p) { return {_mm256_cvtph_ps(half_register(p)), _mm256_cvtph_ps(half_register(p + 8))}; }
+MOTLEY_INLINE F set_f16(const uint16_t* p) {
+  __m256 x = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<int16_t>(*p)));
+  return {x, x};
+}
 MOTLEY_INLINE F load_bf16(const uint16_t* p) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half_register(p)), 16)),
           _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half_register(p + 8)), 16))};

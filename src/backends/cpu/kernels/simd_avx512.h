@@ -57,6 +57,7 @@ MOTLEY_INLINE float reduce_max(F a) {
 }
 
 MOTLEY_INLINE F load_f16(const uint16_t* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
+MOTLEY_INLINE F set_f16(const uint16_t* p) { return {_mm512_cvtph_ps(_mm256_set1_epi16(static_cast<int16_t>(*p)))}; }
 MOTLEY_INLINE F load_bf16(const uint16_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16))};
 }
@@ -117,17 +118,19 @@ MOTLEY_INLINE I dot_wide(I acc, B w, B a) {
 }
 #endif
 
-// Lane i of the result is the sum of the lanes of v[i].
+// Lane i of the result is the sum of the lanes of v[i]. Each step adds the halves of two vectors' pieces and leaves both in one. Of what is
+// moved one half is blended, since a blend may run on any port and a shuffle, in competition with multiply-adds, only on two.
 MOTLEY_INLINE F reduce_add_16(const F v[16]) {
   __m512 a[8], b[4], c[2];
-  for (int i = 0; i < 8; ++i)  // pairs (i, i + 8): lower and upper halves
-    a[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x44), _mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0xEE));
-  for (int i = 0; i < 4; ++i)  // quarters of v[i], v[i+8], v[i+4], v[i+12]
-    b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a[i], a[i + 4], 0x88), _mm512_shuffle_f32x4(a[i], a[i + 4], 0xDD));
-  for (int i = 0; i < 2; ++i) c[i] = _mm512_add_ps(_mm512_unpacklo_ps(b[i], b[i + 2]), _mm512_unpackhi_ps(b[i], b[i + 2]));
-  __m512 d = _mm512_add_ps(_mm512_unpacklo_ps(c[0], c[1]), _mm512_unpackhi_ps(c[0], c[1]));
-  // Lane 4q + j holds row 8 * (q & 1) + 4 * (q >> 1) + {0, 1, 2, 3}[j], see above.
-  return {_mm512_shuffle_f32x4(d, d, 0xD8)};
+  for (int i = 0; i < 8; ++i)  // i, i + 8
+    a[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xFF00, v[i].v, v[i + 8].v), _mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x4E));
+  for (int i = 0; i < 4; ++i) {  // i, i + 4, i + 8, i + 12
+    __m512 rest = _mm512_mask_blend_ps(0xF0F0, a[i + 4], a[i]);
+    b[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xF0F0, a[i], a[i + 4]), _mm512_shuffle_f32x4(rest, rest, 0xB1));
+  }
+  for (int i = 0; i < 2; ++i) c[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, b[i], b[i + 2]), _mm512_shuffle_ps(b[i], b[i + 2], 0x4E));
+  __m512 rest = _mm512_mask_blend_ps(0xAAAA, c[1], c[0]);
+  return {_mm512_add_ps(_mm512_mask_blend_ps(0xAAAA, c[0], c[1]), _mm512_permute_ps(rest, 0xB1))};
 }
 
 }  // namespace motley::cpu::MOTLEY_ISA

@@ -138,6 +138,7 @@ MOTLEY_INLINE F load_f16(const uint16_t* p) {
   for (int i = 0; i < 16; ++i) t[i] = half_to_float(p[i]);
   return load(t);
 }
+MOTLEY_INLINE F set_f16(const uint16_t* p) { return set(half_to_float(*p)); }
 MOTLEY_INLINE F load_bf16(const uint16_t* p) {
   uint32_t t[16];
   for (int i = 0; i < 16; ++i) t[i] = static_cast<uint32_t>(p[i]) << 16;

@@ -121,6 +121,10 @@ MOTLEY_INLINE F load_f16(const uint16_t* p) {
   MOTLEY_EACH r.q[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
   return r;
 }
+MOTLEY_INLINE F set_f16(const uint16_t* p) {
+  float32x4_t q = vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(*p)));
+  return {{q, q, q, q}};
+}
 MOTLEY_INLINE F load_bf16(const uint16_t* p) {
   F r;
   MOTLEY_EACH r.q[i] = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16));

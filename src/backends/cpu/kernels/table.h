@@ -44,22 +44,33 @@ struct IntTile {
   bool first = false;
 };
 
-// Attention of a few query rows that share a KV head with one chunk of positions, already in f32.
+// Attention of query rows that share a KV head with one chunk of positions. Keys and values are read where they lie, in the cache's type,
+// or as the f32 that cache_to_float made of them; both give the same bits.
+enum CacheType : int { kCacheF32, kCacheF16, kCacheBf16, kCacheQ8, kNumCacheTypes };
+constexpr int kAttendChunk = 64, kAttendRun = 4;
+struct AttendState {
+  float* out;  // [rows][dv], not yet divided by sum
+  float* max;  // [rows]
+  float* sum;  // [rows]
+};
 struct AttendChunk {
   const float* q;  // [rows][d], scaled
   int rows;
   int64_t d, dv;
-  const float* k;    // [positions][d]
-  const float* v;    // [positions][dv]
-  int positions;     // at most kAttendChunk
-  const int* begin;  // [rows]: the chunk's positions begin .. end belong to the row
+  CacheType k_type, v_type;
+  // [kAttendChunk / kAttendRun]: where each run of kAttendRun positions lies, its rows one after the other. All are readable; a run that no
+  // row of q sees may be any.
+  const std::byte* const* k;
+  const std::byte* const* v;
+  // The same of the chunk that comes next, to ask the memory for; null: nothing to ask for.
+  const std::byte* const* next_k;
+  const std::byte* const* next_v;
+  int64_t k_bytes, v_bytes;  // of a row
+  const int* begin;          // [rows]: the chunk's positions begin .. end belong to the row
   const int* end;
   float softcap;
-  float* max;  // [rows], running
-  float* sum;  // [rows]
-  float* out;  // [rows][dv], running, not yet divided by sum
+  AttendState state;  // running
 };
-constexpr int kAttendChunk = 64;
 
 struct KernelTable {
   const char* isa;
@@ -93,7 +104,8 @@ struct KernelTable {
   void (*unpack_floats[kNumBlockFormats])(const uint8_t* w, int64_t blocks, float* out);  // [32 blocks][64]
 
   void (*attend)(const AttendChunk& chunk);
-  void (*to_float[2])(float* out, const uint16_t* x, int64_t n);  // f16, bf16
+  void (*attend_join)(const AttendState& total, const AttendState& part, int rows, int64_t dv);  // takes the part into the total
+  void (*cache_to_float[kNumCacheTypes])(float* out, const std::byte* x, int64_t n);
 
   // What is left of tiles without their arithmetic: they read the same bytes in the same order. See Device::omit.
   void (*read_int_tile[kNumBlockFormats])(const IntTile& tile);
