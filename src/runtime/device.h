@@ -44,7 +44,8 @@ struct ReadPattern {
 };
 
 // What a step leaves out, to find out what binds it: the arithmetic of products and attention, which then only read what they would compute
-// with; or the reading from memory, as every product finds one panel of its weight, which stays in cache, in place of all.
+// with; or the reading from memory, as products find one panel of their weight and attention one page of its cache in place of all, which
+// stay in the processor's own cache.
 enum class Omit { nothing, arithmetic, loads };
 
 class Device {

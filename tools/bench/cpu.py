@@ -1,6 +1,7 @@
 """How close each phase and format comes to what the machine can do: `motley bench --bounds` over models' shapes, as one table.
 
-    ./dev bench cpu             prints it (about 40 minutes on 2 cores)
+    ./dev bench cpu             prints it (about 30 minutes on 2 cores)
+    ./dev bench cpu --two       with two threads only (10 minutes)
     ./dev bench cpu --write     and puts it into docs/performance.md
     ./dev bench cpu --quick     one repetition, 2 threads, the large shape only
 """
@@ -30,12 +31,13 @@ HEADS = ["model", "type", "phase", "threads", "tok/s", "limit", "reached", "with
 
 def main():
     quick = "--quick" in sys.argv
+    one_as_well = not quick and "--two" not in sys.argv
     cores = min(2, len(os.sched_getaffinity(0)))
     rows = []
     for shape, kind, flags in CASES:
         if quick and shape != "llama-3.2-1b":
             continue
-        for threads in [cores] if quick else sorted({cores, 1}, reverse=True):
+        for threads in sorted({cores, 1} if one_as_well else {cores}, reverse=True):
             depth = flags[flags.index("--depth") + 1] if "--depth" in flags else ""
             for m in bench("--shape", f"{shape}:{kind}", "-t", threads, "-r", 1 if quick else 5, "--bounds", *flags):
                 phase = {"prefill": f"prefill {m['tokens']}", "batch": f"decode of {m['batch']}"}.get(m["phase"], "decode")

@@ -63,11 +63,12 @@ std::string refuse_cache_append(const NodeView& node, const Target&) {
 
 // f(position, rows, count) for the runs of positions begin .. end of one sequence that lie together in a page, for one head.
 template <class Function>
-void for_runs(const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, Function&& f) {
+void for_runs(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t begin, int64_t end, Function&& f) {
   int64_t heads = cache.dims[1], page = cache.dims[2], bytes = row_bytes(cache.dtype, cache.dims[3]);
   for (int64_t j = begin; j < end;) {
     int64_t n = std::min(end - j, page - j % page), at = table[j / page];
     if (at < 0 || at >= cache.dims[0]) fail(ErrorKind::usage, "paged_attention", "page {} of a cache of {}", at, cache.dims[0]);
+    if (k.one_panel) at = 0;
     f(j, cache.data + ((at * heads + head) * page + j % page) * bytes, n);
     j += n;
   }
@@ -78,10 +79,10 @@ CacheType cache_type(Dtype d) { return d == Dtype::f32 ? kCacheF32 : d == Dtype:
 constexpr int64_t kRuns = kAttendChunk / kAttendRun;
 
 // Where the runs of a chunk lie, for one head; pages hold whole runs. Those outside from .. to are the nearest inside.
-void find_runs(const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, const std::byte** runs) {
+void find_runs(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, const std::byte** runs) {
   int64_t first = std::max(from - chunk, int64_t{0}) / kAttendRun, last = (std::min(to - chunk, int64_t{kAttendChunk}) + kAttendRun - 1) / kAttendRun;
   int64_t bytes = kAttendRun * row_bytes(cache.dtype, cache.dims[3]);
-  for_runs(cache, table, head, chunk + first * kAttendRun, chunk + last * kAttendRun, [&](int64_t j, const std::byte* rows, int64_t n) {
+  for_runs(k, cache, table, head, chunk + first * kAttendRun, chunk + last * kAttendRun, [&](int64_t j, const std::byte* rows, int64_t n) {
     for (int64_t i = (j - chunk) / kAttendRun; n > 0; ++i, rows += bytes, n -= kAttendRun) runs[i] = rows;
   });
   std::fill(runs, runs + first, runs[first]);
@@ -91,7 +92,7 @@ void find_runs(const Array& cache, const int32_t* table, int64_t head, int64_t c
 // The positions from .. to of a chunk as f32 rows.
 void load_rows(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, float* rows) {
   int64_t d = cache.dims[3];
-  for_runs(cache, table, head, std::max(from, chunk), std::min(to, chunk + kAttendChunk),
+  for_runs(k, cache, table, head, std::max(from, chunk), std::min(to, chunk + kAttendChunk),
            [&](int64_t j, const std::byte* run, int64_t n) { k.cache_to_float[cache_type(cache.dtype)](rows + (j - chunk) * d, run, n * d); });
 }
 
@@ -149,8 +150,8 @@ void attend_segments(const Launch& l, Worker& w, int64_t first, int64_t last, in
   bool convert = rows > kFewRows || kc.dims[2] % kAttendRun != 0;
   const std::byte *k_runs[2][kRuns], *v_runs[2][kRuns];  // of a chunk and the next
   auto find = [&](int64_t chunk) {
-    find_runs(kc, table, head, chunk, from, to, k_runs[chunk / kAttendChunk % 2]);
-    find_runs(vc, table, head, chunk, from, to, v_runs[chunk / kAttendChunk % 2]);
+    find_runs(l.k, kc, table, head, chunk, from, to, k_runs[chunk / kAttendChunk % 2]);
+    find_runs(l.k, vc, table, head, chunk, from, to, v_runs[chunk / kAttendChunk % 2]);
   };
   int64_t start = std::max(from / kAttendChunk * kAttendChunk, segment_begin * kSegment), stop = std::min(to, segment_end * kSegment);
   if (start >= stop) return;

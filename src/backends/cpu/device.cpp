@@ -59,6 +59,7 @@ class CpuDevice final : public Device {
     if (what != Omit::arithmetic) return;
     std::ranges::copy(k.read_int_tile, k.int_tile);
     std::ranges::copy(k.read_float_tile, k.float_tile);
+    k.attend = k.read_attend;
   }
 
  private:

@@ -107,6 +107,26 @@ void read_float_tile(const FloatTile& t) {
   read_panel(t.w, float_panel_bytes(kElementBytes, t.k), 0, t.c, t.rows, t.c_stride);
 }
 
+void read_attend(const AttendChunk& c) {
+  int first = kAttendChunk, last = 0;
+  for (int r = 0; r < c.rows; ++r) {
+    first = c.begin[r] < first ? c.begin[r] : first;
+    last = c.end[r] > last ? c.end[r] : last;
+  }
+  F sum = zero();
+  auto read = [&](const std::byte* const* runs, const std::byte* const* next, int64_t row) {
+    for (int i = first / kAttendRun; i < (last + kAttendRun - 1) / kAttendRun; ++i) {
+      for (int64_t at = 0; at + 64 <= kAttendRun * row; at += 64) {
+        if (next) __builtin_prefetch(next[i] + at, 0, 2);
+        sum = max(sum, load(reinterpret_cast<const float*>(runs[i] + at)));
+      }
+    }
+  };
+  read(c.k, c.next_k, c.k_bytes);
+  read(c.v, c.next_v, c.v_bytes);
+  for (int r = 0; r < c.rows; ++r) c.state.max[r] = 0, c.state.sum[r] = reduce_max(sum) > 0 ? 1.0f : 2.0f;
+}
+
 template <int kFormat = 0>
 void fill_reads(KernelTable& t) {
   t.read_int_tile[kFormat] = read_int_tile<kFormat>;
@@ -117,6 +137,7 @@ void fill_reads(KernelTable& t) {
 
 void fill_probes(KernelTable& t) {
   fill_reads(t);
+  t.read_attend = read_attend;
   t.read_float_tile[0] = read_float_tile<4>;
   t.read_float_tile[1] = t.read_float_tile[2] = read_float_tile<2>;
   t.probe_read = probe_read;

@@ -110,7 +110,8 @@ struct KernelTable {
   // What is left of tiles without their arithmetic: they read the same bytes in the same order. See Device::omit.
   void (*read_int_tile[kNumBlockFormats])(const IntTile& tile);
   void (*read_float_tile[3])(const FloatTile& tile);
-  bool one_panel;  // of Device::omit: panel 0 stands for all
+  void (*read_attend)(const AttendChunk& chunk);
+  bool one_panel;  // of Device::omit: panel 0 of a weight stands for all, page 0 of a cache likewise
 
   // Probes (runtime/probe.h): reads `bytes` in `streams` interleaved streams, prefetching `ahead` bytes (0: not); sums keep the loads alive.
   uint64_t (*probe_read)(const uint8_t* p, int64_t bytes, int streams, int64_t ahead);
