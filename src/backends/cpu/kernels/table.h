@@ -12,8 +12,8 @@
 
 namespace motley::cpu {
 
-enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kNumBinary };
-enum Unary : int { kNeg, kExp, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGelu, kGeluTanh, kRelu, kSoftcap, kNumUnary };
+enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kLess, kNumBinary };
+enum Unary : int { kNeg, kExp, kLog, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGelu, kGeluTanh, kRelu, kSoftcap, kNumUnary };
 enum Reduction : int { kReduceSum, kReduceMean, kReduceMax, kNumReductions };
 constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activation: silu, gelu, gelu_tanh, relu
 
@@ -77,6 +77,31 @@ struct AttendChunk {
 };
 constexpr int kAttendChunk = 64;
 
+// Rows of an attention's scores and of the gradient to its probabilities, [rows][kAttendChunk] both; they become the probabilities and the
+// gradient to the products q.k. Columns outside begin .. end become 0.
+struct AttendSlopes {
+  float* score;
+  float* slope;
+  int rows;
+  const int* begin;
+  const int* end;
+  float scale, softcap;
+  const float* lse;   // [rows]
+  const float* mean;  // [rows]: sum of dy * y
+};
+
+// One run of an update: n elements of each. `scale` multiplies the gradient, `keep` the weight (decoupled decay), `decay` is added to the
+// gradient times the weight (L2).
+struct UpdateRun {
+  int64_t n;
+  float *w, *m, *v;
+  const float* g;
+  float scale, keep, decay, rate;
+  float beta1, one_minus_beta1, beta2, one_minus_beta2;
+  float unbias, eps;  // Adam: sqrt(v) / unbias + eps
+  bool nesterov;
+};
+
 struct KernelTable {
   const char* isa;
 
@@ -113,6 +138,20 @@ struct KernelTable {
   void (*staged_tile[kNumBlockFormats])(const StagedTile& tile);
 
   void (*attend)(const AttendChunk& chunk);
+
+  // Learning. Gradients of rows; dw and db are added to.
+  void (*act_grad[kNumActivations])(float* dx, const float* x, const float* dy, int64_t n);
+  void (*rms_norm_grad)(float* dx, float* dw, const float* x, const float* w, const float* dy, int64_t n, float eps, float offset);
+  void (*layer_norm_grad)(float* dx, float* dw, float* db, const float* x, const float* w, const float* dy, int64_t n, float eps);
+  float (*square_sum)(const float* x, int64_t n);
+  float (*dot)(const float* x, const float* y, int64_t n);
+  float (*log_sum_exp)(const float* x, int64_t n);
+  void (*softmax_grad)(float* dx, const float* x, int64_t n, float lse, float scale, float each);  // scale * (exp(x - lse) - each)
+  void (*attend_slopes)(const AttendSlopes& rows);
+  void (*adamw)(const UpdateRun& run);
+  void (*momentum)(const UpdateRun& run);  // beta1 the old average's share, one_minus_beta1 the gradient's
+  void (*lion)(const UpdateRun& run);
+
   void (*to_float[2])(float* out, const uint16_t* x, int64_t n);  // f16, bf16
 
   // Probes (runtime/probe.h): reads `bytes` in `streams` interleaved streams, prefetching `ahead` bytes (0: not); sums keep the loads alive.
