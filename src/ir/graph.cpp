@@ -44,4 +44,18 @@ Graph rebuild(const Graph& graph, const Rewrite& rewrite) {
   return to;
 }
 
+Graph without_dead(const Graph& graph) {
+  std::vector<char> live(graph.nodes.size(), 0);
+  auto mark = [&](Value v) { live[static_cast<size_t>(v.node)] = 1; };
+  for (const auto& o : graph.outputs) mark(o.value);
+  for (const auto& u : graph.updates) mark(u.value);
+  for (size_t i = graph.nodes.size(); i-- > 0;)
+    if (live[i])
+      for (Value v : graph.nodes[i].in) mark(v);
+  return rebuild(graph, [&](Graph& to, const Node& n, int32_t i) -> std::vector<Value> {
+    if (!live[static_cast<size_t>(i)]) return {};
+    return copy_node(to, n);
+  });
+}
+
 }  // namespace motley

@@ -61,4 +61,7 @@ Graph rebuild(const Graph& graph, const Rewrite& rewrite);
 // Pushes the node unchanged; returns its results' values. The default action of a Rewrite.
 std::vector<Value> copy_node(Graph& to, const Node& node);
 
+// Without the nodes that no output and no update needs.
+Graph without_dead(const Graph& graph);
+
 }  // namespace motley

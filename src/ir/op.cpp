@@ -14,6 +14,7 @@ namespace {
 // One spelling per enumerator, in the order of the enumeration.
 constexpr std::array<std::string_view, 2> kRopePairings = {"half", "interleaved"};
 constexpr std::array<std::string_view, 4> kActivations = {"silu", "gelu", "gelu_tanh", "relu"};
+constexpr std::array<std::string_view, 2> kPoolKinds = {"max", "average"};
 constexpr std::array<std::string_view, 2> kActivationFormats = {"f32", "q8_32"};
 
 template <class E>
@@ -22,12 +23,15 @@ constexpr auto& spellings() {
     return kRopePairings;
   else if constexpr (std::is_same_v<E, Activation>)
     return kActivations;
+  else if constexpr (std::is_same_v<E, PoolKind>)
+    return kPoolKinds;
   else
     return kActivationFormats;
 }
 
 // The shortest text that reads back as the same number.
-std::string number(float v) {
+template <class V>
+std::string number(V v) {
   char buffer[32];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
   return std::string(buffer, end);
@@ -39,7 +43,7 @@ std::string show(const V& v) {
     return v ? "true" : "false";
   } else if constexpr (std::is_integral_v<V>) {
     return fmt::format("{}", v);
-  } else if constexpr (std::is_same_v<V, float>) {
+  } else if constexpr (std::is_floating_point_v<V>) {
     return number(v);
   } else if constexpr (std::is_same_v<V, Dtype>) {
     return name(v);
@@ -54,14 +58,12 @@ std::string show(const V& v) {
   }
 }
 
-bool read(std::string_view text, float& v) {
-  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), v);
-  return code == std::errc{} && end == text.data() + text.size() && !text.empty();
-}
-
 template <class V>
 bool read(std::string_view text, V& v) {
-  if constexpr (std::is_same_v<V, bool>) {
+  if constexpr (std::is_floating_point_v<V>) {
+    auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), v);
+    return code == std::errc{} && end == text.data() + text.size() && !text.empty();
+  } else if constexpr (std::is_same_v<V, bool>) {
     v = text == "true";
     return v || text == "false";
   } else if constexpr (std::is_integral_v<V>) {

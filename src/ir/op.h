@@ -13,28 +13,24 @@
 #include <variant>
 #include <vector>
 
+#include "ir/op_fields.h"
+#include "ir/op_learn.h"
 #include "ir/type.h"
 #include "quant/activation_format.h"
 
 namespace motley {
-
-#define MOTLEY_FIELDS(...) \
-  static constexpr auto members() { return std::make_tuple(__VA_ARGS__); }
-#define MOTLEY_F(T, f) \
-  std::pair { #f, &T::f }
 
 // The spelling of an enumeration in text forms: see op.cpp.
 enum class RopePairing : uint8_t {
   half,         // element i turns with i + d/2 (Hugging Face)
   interleaved,  // element 2i turns with 2i + 1 (llama-family GGUF)
 };
-enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu };
 
 // ---- leaves
-struct Input {  // given anew each step: tokens, positions, tables
+struct Input {  // given anew each step: tokens, positions, tables; learning rate, seed
   MOTLEY_FIELDS()
 };
-struct State {  // lives between steps under the node's name: weights, KV pages, later moments and running statistics
+struct State {  // lives between steps under the node's name: weights, KV pages, moments and running statistics
   MOTLEY_FIELDS()
 };
 struct Const {  // small tables known when the graph is built (rope frequencies, scalars); one value fills the shape
@@ -59,10 +55,16 @@ struct Div {
 struct Maximum {
   MOTLEY_FIELDS()
 };
+struct Less {  // 1 where x < y, else 0
+  MOTLEY_FIELDS()
+};
 struct Neg {
   MOTLEY_FIELDS()
 };
 struct Exp {
+  MOTLEY_FIELDS()
+};
+struct Log {
   MOTLEY_FIELDS()
 };
 struct Sqrt {
@@ -115,6 +117,15 @@ struct Concat {
   int axis = -1;
   MOTLEY_FIELDS(MOTLEY_F(Concat, axis))
 };
+struct Pad {  // zeros around one axis: what slice took away
+  int axis = -1;
+  int64_t before = 0, after = 0;
+  MOTLEY_FIELDS(MOTLEY_F(Pad, axis), MOTLEY_F(Pad, before), MOTLEY_F(Pad, after))
+};
+struct Broadcast {  // x repeated along axes of size 1, and along new ones in front
+  Dims shape;
+  MOTLEY_FIELDS(MOTLEY_F(Broadcast, shape))
+};
 struct Gather {  // (table [N, ...] of any format, ids i32 [M]) -> f32 [M, ...]
   MOTLEY_FIELDS()
 };
@@ -157,9 +168,17 @@ struct Matmul {  // (x [..., K], w) -> f32 [..., N]; w is [N, K] as checkpoints 
   ActivationFormat activation = ActivationFormat::f32;
   MOTLEY_FIELDS(MOTLEY_F(Matmul, transpose_w), MOTLEY_F(Matmul, activation))
 };
+struct OuterSum {  // (a [..., N], b [..., K]) -> f32 [N, K]: the sum over rows of a' b; the gradient of a product to its weight
+  MOTLEY_FIELDS()
+};
 struct ExpertMatmul {  // (x [T, K] or [T, k, K], w [E, N, K], ids i32 [T, k]) -> f32 [T, k, N]: row (t, j) meets expert ids[t, j]
   ActivationFormat activation = ActivationFormat::f32;
   MOTLEY_FIELDS(MOTLEY_F(ExpertMatmul, activation))
+};
+
+struct ExpertOuterSum {  // (a [T, k, N], b [T, K] or [T, k, K], ids i32 [T, k]) -> f32 [E, N, K]: each row (t, j) adds to expert ids[t, j]
+  int64_t experts = 1;
+  MOTLEY_FIELDS(MOTLEY_F(ExpertOuterSum, experts))
 };
 
 // ---- attention
@@ -199,9 +218,13 @@ struct GluMatmul {  // (x, w_gate [N, K], w_up [N, K]) -> act(x w_gate') * (x w_
 };
 
 // Every table indexed by op is checked against this list by the compiler.
-using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Neg, Exp, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu, Softcap, Reshape,
-                        Transpose, Slice, Concat, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm, Matmul, ExpertMatmul, Rope,
-                        CacheAppend, PagedAttention, AddRmsNorm, MatmulAdd, GluMatmul>;
+using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Less, Neg, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu,
+                        Softcap, Reshape, Transpose, Slice, Concat, Pad, Broadcast, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm,
+                        Matmul, OuterSum, ExpertMatmul, ExpertOuterSum, Rope, CacheAppend, PagedAttention, AddRmsNorm, MatmulAdd, GluMatmul,
+                        // op_learn.h
+                        ActGrad, ScatterAdd, ScatterLast, RmsNormGrad, LayerNormGrad, Attention, AttentionGrad, CrossEntropy, CrossEntropyGrad,
+                        BinaryCrossEntropy, MeanSquaredError, KlDivergence, Dropout, Unfold, Fold, Conv1d, Pool, BatchNorm, BatchNormFixed, Gru,
+                        GruGrad, Lstm, LstmGrad, SquareSum, Assign, Adamw, Sgd, SgdMomentum, Lion, Adafactor, AdafactorVector>;
 
 // The place of T in the list: the key of kernel tables.
 template <class T>

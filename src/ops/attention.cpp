@@ -5,16 +5,13 @@
 #include <limits>
 
 #include "ir/text.h"
+#include "ops/builder.h"
 #include "ops/def.h"
 #include "ops/rules.h"
 #include "quant/format.h"
 
 namespace motley {
 namespace {
-
-void expect_i32(const Op& op, const Type& t, int rank, const char* what) {
-  if (t.dtype != Dtype::i32 || t.rank() != rank) fail(ErrorKind::usage, op_name(op), "{} should be i32 of rank {}, got {}", what, rank, to_string(t));
-}
 
 // What is left of a row of numbers after it was stored in `dtype` and read back.
 void store(Dtype dtype, std::span<double> row) {
@@ -61,6 +58,10 @@ OpDef define<Rope>() {
               }
             }
           },
+      // Turned back: by the same angles with the other sign.
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        return {b.emit(g.op, {g.grad[0], g.in[1], b.emit(Neg{}, {g.in[2]})}), {}, {}};
+      },
   };
 }
 
@@ -98,6 +99,8 @@ OpDef define<CacheAppend>() {
               }
             }
           },
+      .no_gradient = "a cache is for generating; learn with attention over the batch",
+      .changes = 1,
   };
 }
 
@@ -167,6 +170,7 @@ OpDef define<PagedAttention>() {
               }
             }
           },
+      .no_gradient = "the keys and values in a cache are not differentiated; learn with attention over the batch",
   };
 }
 

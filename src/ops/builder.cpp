@@ -19,20 +19,23 @@ Builder::Builder(const BuildLimits& limits, WeightTypes weights, std::string che
     : limits_(limits), weights_(std::move(weights)), checkpoint_(std::move(checkpoint)) {}
 Builder::Builder(Graph graph) : graph_(std::move(graph)) {}
 
-Value Builder::input(const std::string& name, Type type) {
+Value Builder::step_input(const std::string& name, const Type& type) {
   for (size_t i = 0; i < graph_.nodes.size(); ++i)
     if (graph_.nodes[i].name == name && std::holds_alternative<Input>(graph_.nodes[i].op)) return {static_cast<int32_t>(i), 0};
-  return graph_.push({Input{}, {}, {std::move(type)}, name, -1});
+  return graph_.push({Input{}, {}, {type}, name, -1});
 }
 
-Value Builder::state(const std::string& name, Type type) {
+Value Builder::step_state(const std::string& name, const Type& type) {
   for (size_t i = 0; i < graph_.nodes.size(); ++i)
     if (graph_.nodes[i].name == name && std::holds_alternative<State>(graph_.nodes[i].op)) return {static_cast<int32_t>(i), 0};
-  return graph_.push({State{}, {}, {std::move(type)}, name, block_});
+  return graph_.push({State{}, {}, {type}, name, block_});
 }
 
-Value Builder::tokens() { return input("tokens", {Dtype::i32, {{limits_.tokens, Sym::T}}}); }
-Value Builder::positions() { return input("positions", {Dtype::i32, {{limits_.tokens, Sym::T}}}); }
+void Builder::update(Value successor, std::string state) { graph_.updates.push_back({successor, std::move(state)}); }
+
+Dim Builder::tokens_dim() const { return {limits_.tokens, limits_.mode == BuildMode::learn ? Sym::none : Sym::T}; }
+Value Builder::tokens() { return step_input("tokens", {Dtype::i32, {tokens_dim()}}); }
+Value Builder::positions() { return step_input("positions", {Dtype::i32, {tokens_dim()}}); }
 
 std::string Builder::full(std::string_view name) const { return join(prefix_, name); }
 
@@ -46,7 +49,7 @@ Value Builder::weight(std::string_view name, const Shape& shape) {
   if (type->shape.empty()) type->shape = fixed(shape);
   if (!shape.empty() && type->shape != fixed(shape))
     fail(ErrorKind::file, "model", "{}: tensor '{}' should have shape {}, found [{}]", checkpoint_, whole, to_string(shape), to_string(type->shape));
-  return state(whole, *type);
+  return step_state(whole, *type);
 }
 
 Value Builder::constant(const Shape& shape, std::vector<float> values) { return emit(Const{fixed(shape), std::move(values)}, {}); }
@@ -82,6 +85,7 @@ Value Builder::layer_norm(Value x, Value w, Value b, float eps) { return emit(La
 Value Builder::reshape(Value x, const Dims& shape) { return emit(Reshape{shape}, {x}); }
 Value Builder::slice(Value x, int axis, int64_t begin, int64_t size) { return emit(Slice{axis, begin, size}, {x}); }
 Value Builder::transpose(Value x, std::vector<int64_t> perm) { return emit(Transpose{std::move(perm)}, {x}); }
+Value Builder::broadcast(Value x, const Dims& shape) { return type(x).shape == shape ? x : emit(Broadcast{shape}, {x}); }
 
 Value Builder::as_f32(Value x) { return type(x).dtype == Dtype::f32 ? x : emit(Cast{Dtype::f32}, {x}); }
 
@@ -108,23 +112,37 @@ Value Builder::merge_heads(Value x) {
 }
 
 Value Builder::attend(Value q, Value k, Value v, const AttendOptions& options) {
-  const Dim T{limits_.tokens, Sym::T};
-  Value slots = input("slots", {Dtype::i32, {T}}), seq = input("seq", {Dtype::i32, {T}});
-  Value tables = input("tables", {Dtype::i32, {{limits_.sequences, Sym::S}, {limits_.blocks}}});
+  if (limits_.mode == BuildMode::serve) return attend_in_cache(q, k, v, options);
+  Value seq = step_input("seq", {Dtype::i32, {tokens_dim()}});
+  return emit(Attention{options.scale, options.softcap, options.window, options.causal}, {q, k, v, positions(), seq});
+}
+
+Value Builder::attend_in_cache(Value q, Value k, Value v, const AttendOptions& options) {
+  if (!options.causal) fail(ErrorKind::usage, "attend", "a cache holds the past alone: attention that sees what comes later has none");
+  Value slots = step_input("slots", {Dtype::i32, {tokens_dim()}}), seq = step_input("seq", {Dtype::i32, {tokens_dim()}});
+  Value tables = step_input("tables", {Dtype::i32, {{limits_.sequences, Sym::S}, {limits_.blocks}}});
   auto pool = [&](const char* which, Value rows) {
     const Type& t = type(rows);
     if (t.rank() != 3) fail(ErrorKind::usage, "attend", "keys and values are [T, H, D], got {}", to_string(t));
     std::string pool_name = full(which);
-    Value cache = state(pool_name, {limits_.kv_type, {{limits_.pages}, t.dim(1), {limits_.page_tokens}, t.dim(2)}});
+    Value cache = step_state(pool_name, {limits_.kv_type, {{limits_.pages}, t.dim(1), {limits_.page_tokens}, t.dim(2)}});
     Value after = emit(CacheAppend{}, {cache, rows, slots});
-    graph_.updates.push_back({after, pool_name});
+    update(after, pool_name);
     return after;
   };
   Value k_cache = pool("k_cache", k), v_cache = pool("v_cache", v);
   return emit(PagedAttention{options.scale, options.softcap, options.window}, {q, k_cache, v_cache, positions(), seq, tables});
 }
 
-Value Builder::wanted_rows(Value x) { return gather(x, input("rows", {Dtype::i32, {{limits_.rows, Sym::R}}})); }
+Value Builder::wanted_rows(Value x) {
+  if (limits_.mode == BuildMode::learn) return x;
+  return gather(x, step_input("rows", {Dtype::i32, {{limits_.rows, Sym::R}}}));
+}
+
+Value Builder::dropout(Value x, float rate) {
+  if (limits_.mode != BuildMode::learn || rate == 0) return x;
+  return emit(Dropout{rate, num_dropouts_++}, {x, step_input("dropout_key", {Dtype::i32, {{4}}})});
+}
 
 void Builder::output(Value v, std::string name) { graph_.outputs.push_back({v, std::move(name)}); }
 

@@ -4,8 +4,7 @@
 //   auto scope = b.block(3, "model.layers.3");
 //   Value x = b.add(h, b.matmul(b.rms_norm(h, b.weight("input_layernorm.weight", {64}), 1e-5f), w));
 //
-// The Builder decides what attend() and wanted_rows() become (today: cache append and paged attention, and the rows asked for); no model
-// file asks.
+// The Builder decides by its mode what attend(), wanted_rows() and dropout() become; no model file asks.
 #pragma once
 #include <functional>
 #include <optional>
@@ -17,8 +16,14 @@
 
 namespace motley {
 
+enum class BuildMode : uint8_t {
+  serve,  // cache append and paged attention; the rows asked for; sizes named
+  learn,  // attention over the packed batch; every row; dropout exists; every size bound
+};
+
 // Ceilings of the named sizes and the shape of the KV pools.
 struct BuildLimits {
+  BuildMode mode = BuildMode::serve;
   int64_t tokens = 512, sequences = 16, rows = 16;
   int64_t pages = 64, page_tokens = 32;  // per KV pool
   int64_t blocks = 64;                   // entries of a sequence's block table: ceil(context / page_tokens)
@@ -32,6 +37,7 @@ using WeightTypes = std::function<std::optional<Type>(const std::string& name)>;
 struct AttendOptions {
   float scale = 1, softcap = 0;
   int64_t window = 0;
+  bool causal = true;
 };
 
 class Builder {
@@ -43,11 +49,15 @@ class Builder {
   Value tokens();     // i32 [T]
   Value positions();  // i32 [T]
 
+  Value step_input(const std::string& name, const Type& type);  // any other, outside the layers
+
   // ---- states
   // A weight of the checkpoint. The full name is the scope's prefix and `name` joined by a dot; Error(file) naming it when the checkpoint
   // lacks it or its shape is not `shape` (empty: any shape).
   Value weight(std::string_view name, const Shape& shape = {});
   bool has_weight(std::string_view name) const;
+  Value step_state(const std::string& name, const Type& type);  // one that is not in the checkpoint, by its full name; made when first asked for
+  void update(Value successor, std::string state);              // the last successor of that state
   Value constant(const Shape& shape, std::vector<float> values);
   Value scalar(float value) { return constant({1}, {value}); }
 
@@ -73,15 +83,18 @@ class Builder {
   Value merge_heads(Value x);                 // [T, H, D] -> [T, H*D]
   Value slice(Value x, int axis, int64_t begin, int64_t size);
   Value transpose(Value x, std::vector<int64_t> perm);
-  Value as_f32(Value x);                     // x itself when it is f32 already; for norm weights and biases stored in another float type
-  Value emit(Op op, std::vector<Value> in);  // any op; the forms above are shorter to read
+  Value broadcast(Value x, const Dims& shape);  // x itself when it has that shape
+  Value as_f32(Value x);                        // x itself when it is f32 already; for norm weights and biases stored in another float type
+  Value emit(Op op, std::vector<Value> in);     // any op; the forms above are shorter to read
   std::vector<Value> emit_all(Op op, std::vector<Value> in);
 
   // ---- what the Builder decides
-  // q [T, H, D], k [T, Hkv, D], v [T, Hkv, Dv] -> [T, H, Dv]: causal attention of each sequence with its own past.
+  // q [T, H, D], k [T, Hkv, D], v [T, Hkv, Dv] -> [T, H, Dv]: attention of each sequence with itself, causal unless said.
   Value attend(Value q, Value k, Value v, const AttendOptions& options);
   // Of the hidden states [T, E], only the rows whose logits are wanted: [R, E].
   Value wanted_rows(Value x);
+  // x itself but where the model learns. Each call draws its own mask.
+  Value dropout(Value x, float rate);
 
   void output(Value v, std::string name);
 
@@ -109,9 +122,9 @@ class Builder {
   Graph release() { return std::move(graph_); }  // as it is: for rewrites, whose runner verifies
 
  private:
-  Value input(const std::string& name, Type type);
-  Value state(const std::string& name, Type type);
   std::string full(std::string_view name) const;
+  Dim tokens_dim() const;
+  Value attend_in_cache(Value q, Value k, Value v, const AttendOptions& options);
 
   Graph graph_;
   BuildLimits limits_;
@@ -119,6 +132,7 @@ class Builder {
   std::string checkpoint_ = "the checkpoint";
   std::string prefix_;
   int block_ = -1;
+  int64_t num_dropouts_ = 0;
 };
 
 }  // namespace motley

@@ -45,6 +45,15 @@ struct EvalArgs {
   std::span<RefValue> out;  // shapes are set, data is zero
 };
 
+// What a gradient rule is asked. Values live in the builder's graph.
+struct GradientArgs {
+  const Op& op;
+  std::span<const Value> in, out;
+  std::span<const Value> grad;   // of each result, f32; not valid where the loss does not depend on it
+  std::span<const char> wanted;  // by input: what is not wanted need not be formed
+  bool wants(size_t i) const { return wanted[i] != 0; }
+};
+
 struct OpDef {
   // Result types from input types; Error(usage) "[op] ..." when they do not fit together.
   Types (*infer)(const Op& op, std::span<const Type> in) = nullptr;
@@ -54,6 +63,12 @@ struct OpDef {
   Cost (*cost)(const CostArgs& args) = nullptr;
   // The reference in double; null where the expansion is the reference, and for leaves.
   void (*eval)(EvalArgs& args) = nullptr;
+  // Gradients of the inputs, f32 whatever the input is stored as; not valid where there is none. Null: differentiated through the
+  // expansion, or not at all.
+  std::vector<Value> (*gradient)(Builder& b, const GradientArgs& args) = nullptr;
+  const char* no_gradient = nullptr;  // why a gradient cannot be, as the end of a sentence
+  // The first inputs so many are states, and the first results their successors, in place on a device.
+  size_t changes = 0;
 };
 
 template <class T>

@@ -1,6 +1,7 @@
 #include "ops/interpreter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -80,7 +81,10 @@ std::vector<RefValue> evaluate(const Op& op, std::span<const Type> in_types, std
     return out;
   }
   check(d.expand != nullptr, "an op has a reference or an expansion");
-  Graph g = expansion(op, in_types);
+  return evaluate(expansion(op, in_types), in, sizes);
+}
+
+std::vector<RefValue> evaluate(const Graph& g, std::span<const RefValue* const> in, const Sizes& sizes) {
   std::vector<std::vector<RefValue>> values(g.nodes.size());
   size_t next_input = 0;
   auto value = [&](Value v) -> const RefValue* {
@@ -91,7 +95,7 @@ std::vector<RefValue> evaluate(const Op& op, std::span<const Type> in_types, std
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     const Node& n = g.nodes[i];
     if (std::holds_alternative<Input>(n.op)) {
-      check(i == next_input++, "inputs of an expansion come first");
+      check(i == next_input++ && i < in.size(), "the inputs come first, and each has a value");
       continue;
     }
     Types types;
@@ -121,6 +125,12 @@ RefValue Interpreter::load_state(const Node& node) const {
   return reference_value(t);
 }
 
+const RefValue& Interpreter::changed(const std::string& state) const {
+  auto it = changed_.find(state);
+  if (it == changed_.end()) fail(ErrorKind::usage, "interpreter", "no run has changed a state '{}'", state);
+  return it->second;
+}
+
 std::map<std::string, RefValue> Interpreter::run(const Sizes& sizes, const Inputs& inputs, const Observer& observe) {
   std::vector<std::vector<RefValue>> values(graph_.nodes.size());
   std::vector<std::vector<size_t>> dies_after(graph_.nodes.size());
@@ -136,7 +146,9 @@ std::map<std::string, RefValue> Interpreter::run(const Sizes& sizes, const Input
       if (static_cast<int64_t>(it->second.size()) != num_elements(shape))
         fail(ErrorKind::usage, "interpreter", "input '{}' has {} elements, {} needs {}", n.name, it->second.size(), to_string(n.out[0]),
              num_elements(shape));
-      values[i].push_back({std::move(shape), std::vector<double>(it->second.begin(), it->second.end()), {}});
+      std::vector<double> data(it->second.begin(), it->second.end());
+      if (n.out[0].dtype == Dtype::f32) std::ranges::transform(it->second, data.begin(), [](int32_t word) { return std::bit_cast<float>(word); });
+      values[i].push_back({std::move(shape), std::move(data), {}});
     } else if (std::holds_alternative<State>(n.op)) {
       auto kept = changed_.find(n.name);
       values[i].push_back(kept != changed_.end() ? kept->second : load_state(n));

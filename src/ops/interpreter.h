@@ -26,12 +26,16 @@ class Interpreter {
  public:
   Interpreter(Graph graph, StateLoader load);
 
+  // 32-bit words; a float input comes as its bits (base/bits.h).
   using Inputs = std::map<std::string, std::vector<int32_t>>;
   // Called with each node's results as they are computed; for comparing a device's values node by node.
   using Observer = std::function<void(const Node& node, std::span<const RefValue> results)>;
 
   // One step. Error(usage) when an input is missing or has another size than the bound type.
   std::map<std::string, RefValue> run(const Sizes& sizes, const Inputs& inputs, const Observer& observe = {});
+
+  // What a state that changes holds after the last run.
+  const RefValue& changed(const std::string& state) const;
 
   const Graph& graph() const { return graph_; }
 
@@ -46,6 +50,9 @@ class Interpreter {
 
 // One op on given values: by its eval, or by its expansion.
 std::vector<RefValue> evaluate(const Op& op, std::span<const Type> in_types, std::span<const RefValue* const> in, const Sizes& sizes);
+
+// A graph whose Input nodes come first, on their values; without states. The values of its outputs.
+std::vector<RefValue> evaluate(const Graph& graph, std::span<const RefValue* const> inputs, const Sizes& sizes);
 
 // The stored elements of a tensor as a reference value (raw bytes kept).
 RefValue reference_value(const Tensor& tensor);

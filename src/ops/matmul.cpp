@@ -15,7 +15,8 @@ namespace motley {
 namespace {
 
 void expect_format(const Op& op, const Type& w, bool transpose, ActivationFormat activation) {
-  if (is_quantised(w.dtype) && (!transpose || w.dim(-1).n % info(w.dtype).block != 0))
+  // Read as [K, N] a quantised weight only passes gradients back, through its values as floats.
+  if (is_quantised(w.dtype) && ((!transpose && activation != ActivationFormat::f32) || w.dim(-1).n % info(w.dtype).block != 0))
     fail(ErrorKind::usage, op_name(op), "a weight in {} must be [N, K] with K a multiple of {}, got {}", name(w.dtype), info(w.dtype).block,
          to_string(w));
   if (activation != ActivationFormat::f32 && !is_quantised(w.dtype))
@@ -61,6 +62,12 @@ class RowProduct {
   QuantisedRow quantised_;
 };
 
+void expect_learnable(const GradientArgs& g, Builder& b) {
+  if (g.wants(1) && is_quantised(b.type(g.in[1]).dtype))
+    fail(ErrorKind::usage, op_name(g.op), "a weight in {} is not learned: its values are fixed steps; learn what is added to it",
+         name(b.type(g.in[1]).dtype));
+}
+
 Cost product_cost(const CostArgs& a, size_t num_weights) {
   Cost c;
   for (const Type& t : a.in) c.bytes_read += real_bytes(t, a.sizes);
@@ -101,6 +108,13 @@ OpDef define<Matmul>() {
               for (int64_t j = 0; j < n; ++j) a.out[0].data[static_cast<size_t>(r * n + j)] = product.times(j);
             }
           },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        expect_learnable(g, b);
+        bool transposed = std::get<Matmul>(g.op).transpose_w;
+        Value x = g.in[0], w = g.in[1], dy = g.grad[0];
+        return {g.wants(0) ? b.matmul(dy, w, !transposed) : Value{},
+                g.wants(1) ? (transposed ? b.emit(OuterSum{}, {dy, x}) : b.emit(OuterSum{}, {x, dy})) : Value{}};
+      },
   };
 }
 
@@ -136,6 +150,80 @@ OpDef define<ExpertMatmul>() {
               for (int64_t j = 0; j < n; ++j) a.out[0].data[static_cast<size_t>(r * n + j)] = product.times(expert * n + j);
             }
           },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        expect_learnable(g, b);
+        Value x = g.in[0], w = g.in[1], ids = g.in[2], dy = g.grad[0], dx;
+        if (g.wants(0)) {
+          const Type x_type = b.type(x);
+          dx = b.expert_matmul(dy, b.transpose(w, {0, 2, 1}), ids);  // [T, k, K]
+          if (x_type.rank() == 2) dx = b.reshape(b.sum(dx, 1), x_type.shape);
+        }
+        return {dx, g.wants(1) ? b.emit(ExpertOuterSum{b.type(w).dim(0).n}, {dy, x, ids}) : Value{}, {}};
+      },
+  };
+}
+
+template <>
+OpDef define<OuterSum>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 2, "a, b");
+        const Type &a = in[0], &b = in[1];
+        bool fits = a.rank() >= 1 && a.rank() == b.rank() && a.dtype == Dtype::f32 && b.dtype == Dtype::f32;
+        for (int i = 0; fits && i < a.rank() - 1; ++i) fits = a.dim(i) == b.dim(i);
+        if (!fits)
+          fail(ErrorKind::usage, op_name(op), "takes a [..., N] and b [..., K] with the same rows, got {} and {}", to_string(a), to_string(b));
+        return {{Dtype::f32, {a.dim(-1), b.dim(-1)}}};
+      },
+      .cost = [](const CostArgs& a) -> Cost {
+        return {real_bytes(a.in[0], a.sizes) + real_bytes(a.in[1], a.sizes), real_bytes(a.out[0], a.sizes),
+                2 * real_elements(a.in[0], a.sizes) * static_cast<double>(a.in[1].dim(-1).n)};
+      },
+      .eval =
+          [](EvalArgs& a) {
+            auto n = static_cast<size_t>(a.out[0].shape[0]), k = static_cast<size_t>(a.out[0].shape[1]);
+            for (size_t r = 0; r < a.in[0]->data.size() / n; ++r)
+              for (size_t i = 0; i < n; ++i)
+                for (size_t j = 0; j < k; ++j) a.out[0].data[i * k + j] += a.in[0]->data[r * n + i] * a.in[1]->data[r * k + j];
+          },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        return {b.matmul(g.in[1], g.grad[0]), b.matmul(g.in[0], g.grad[0], false)};
+      },
+  };
+}
+
+template <>
+OpDef define<ExpertOuterSum>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 3, "a, b, ids");
+        const Type &a = in[0], &b = in[1], &ids = in[2];
+        int64_t experts = std::get<ExpertOuterSum>(op).experts;
+        bool fits = a.rank() == 3 && (b.rank() == 2 || (b.rank() == 3 && b.dim(1) == a.dim(1))) && a.dim(0) == b.dim(0) &&
+                    ids == Type{Dtype::i32, {a.dim(0), a.dim(1)}} && a.dtype == Dtype::f32 && b.dtype == Dtype::f32 && experts > 0;
+        if (!fits)
+          fail(ErrorKind::usage, op_name(op), "takes a [T, k, N], b [T, K] or [T, k, K] and ids i32 [T, k], got {}, {} and {}", to_string(a),
+               to_string(b), to_string(ids));
+        return {{Dtype::f32, {{experts}, a.dim(-1), b.dim(-1)}}};
+      },
+      .cost = [](const CostArgs& a) -> Cost {
+        return {real_bytes(a.in[0], a.sizes) + real_bytes(a.in[1], a.sizes), real_bytes(a.out[0], a.sizes),
+                2 * real_elements(a.in[0], a.sizes) * static_cast<double>(a.in[1].dim(-1).n)};
+      },
+      .eval =
+          [](EvalArgs& a) {
+            auto experts = a.out[0].shape[0];
+            auto n = static_cast<size_t>(a.out[0].shape[1]), k = static_cast<size_t>(a.out[0].shape[2]);
+            size_t rows = a.in[2]->data.size(), share = a.in[1]->shape.size() == 2 ? static_cast<size_t>(a.in[2]->shape[1]) : 1;
+            for (size_t r = 0; r < rows; ++r) {
+              auto expert = static_cast<int64_t>(a.in[2]->data[r]);
+              if (expert < 0 || expert >= experts) fail(ErrorKind::usage, "expert_outer_sum", "expert {} of {}", expert, experts);
+              double* out = a.out[0].data.data() + static_cast<size_t>(expert) * n * k;
+              for (size_t i = 0; i < n; ++i)
+                for (size_t j = 0; j < k; ++j) out[i * k + j] += a.in[0]->data[r * n + i] * a.in[1]->data[r / share * k + j];
+            }
+          },
+      .no_gradient = "it is itself a gradient",
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include "ops/builder.h"
 #include "ops/def.h"
+#include "ops/gradient.h"
 #include "ops/rules.h"
 
 namespace motley {
@@ -40,9 +41,12 @@ Cost reduced(const CostArgs& a) { return {real_bytes(a.in[0], a.sizes), real_byt
 
 template <>
 OpDef define<Sum>() {
-  return {.infer = infer_reduce<Sum>, .cost = reduced, .eval = [](EvalArgs& a) {
-            eval_reduce(a, std::get<Sum>(a.op).axis, 0, [](double s, double x) { return s + x; });
-          }};
+  return {
+      .infer = infer_reduce<Sum>,
+      .cost = reduced,
+      .eval = [](EvalArgs& a) { eval_reduce(a, std::get<Sum>(a.op).axis, 0, [](double s, double x) { return s + x; }); },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {b.broadcast(g.grad[0], b.type(g.in[0]).shape)}; },
+  };
 }
 
 template <>
@@ -56,6 +60,12 @@ OpDef define<Mean>() {
             auto n = static_cast<double>(a.in[0]->shape[axis_of(a.op, a.in_types[0], std::get<Mean>(a.op).axis)]);
             for (double& x : a.out[0].data) x /= n;
           },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        const Type& x = b.type(g.in[0]);
+        const Dim& n = x.dim(std::get<Mean>(g.op).axis);
+        if (n.sym != Sym::none) fail(ErrorKind::usage, "mean", "the gradient needs an axis of a fixed size, {} has {}", to_string(x), to_string(n));
+        return {b.broadcast(b.mul(g.grad[0], b.scalar(1 / static_cast<float>(n.n))), x.shape)};
+      },
   };
 }
 
@@ -69,6 +79,11 @@ OpDef define<ReduceMax>() {
             eval_reduce(a, std::get<ReduceMax>(a.op).axis, -std::numeric_limits<double>::infinity(),
                         [](double m, double x) { return std::isnan(m) || std::isnan(x) ? std::nan("") : std::max(m, x); });
           },
+      // Shared by all that are the largest.
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        Value largest = b.sub(b.scalar(1), b.emit(Less{}, {g.in[0], g.out[0]}));
+        return {b.mul(b.div(g.grad[0], b.sum(largest, std::get<ReduceMax>(g.op).axis)), largest)};
+      },
   };
 }
 
@@ -86,6 +101,10 @@ OpDef define<Softmax>() {
         Value top = b.emit(Maximum{}, {b.emit(ReduceMax{axis}, {in[0]}), b.scalar(std::numeric_limits<float>::lowest())});
         Value e = b.emit(Exp{}, {b.sub(in[0], top)});
         return {b.div(e, b.emit(Maximum{}, {b.sum(e, axis), b.scalar(std::numeric_limits<float>::min())}))};
+      },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {  // y (dy - sum(y dy))
+        Value weighted = b.mul(g.grad[0], g.out[0]);
+        return {b.sub(weighted, b.mul(g.out[0], b.sum(weighted, std::get<Softmax>(g.op).axis)))};
       },
   };
 }
@@ -115,6 +134,28 @@ OpDef define<TopK>() {
               for (size_t j = 0; j < k; ++j) a.out[0].data[row * k + j] = x[order[j]], a.out[1].data[row * k + j] = static_cast<double>(order[j]);
             }
           },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        expect_no_gradient(g, 1, "which elements are the largest");
+        return {b.emit(ScatterLast{b.type(g.in[0]).dim(-1).n}, {g.grad[0], g.out[1]})};
+      },
+  };
+}
+
+template <>
+OpDef define<SquareSum>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 1, "x");
+        return {{Dtype::f32, {{1}}}};
+      },
+      .cost = [](const CostArgs& a) -> Cost {
+        return {real_bytes(a.in[0], a.sizes), 4, 2 * real_elements(a.in[0], a.sizes)};
+      },
+      .eval =
+          [](EvalArgs& a) {
+            for (double x : a.in[0]->data) a.out[0].data[0] += x * x;
+          },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {b.mul(g.in[0], b.mul(g.grad[0], b.scalar(2)))}; },
   };
 }
 

@@ -27,6 +27,14 @@ Type broadcast(const Op& op, const Type& a, const Type& b) {
   return out;
 }
 
+void expect_f32(const Op& op, const Type& t, const Dims& shape, const char* what) {
+  if (t != Type{Dtype::f32, shape}) fail(ErrorKind::usage, op_name(op), "{} should be f32[{}], got {}", what, to_string(shape), to_string(t));
+}
+
+void expect_i32(const Op& op, const Type& t, int rank, const char* what) {
+  if (t.dtype != Dtype::i32 || t.rank() != rank) fail(ErrorKind::usage, op_name(op), "{} should be i32 of rank {}, got {}", what, rank, to_string(t));
+}
+
 double real_elements(const Type& t, const Sizes& sizes) {
   double n = 1;
   for (const Dim& d : t.shape) n *= static_cast<double>(sizes.of(d));

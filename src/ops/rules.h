@@ -17,6 +17,11 @@ size_t axis_of(const Op& op, const Type& t, int axis);
 // NumPy broadcasting from the back. Named sizes match only themselves and 1.
 Type broadcast(const Op& op, const Type& a, const Type& b);
 
+// Error(usage) unless t is f32 with this shape; `what` names it.
+void expect_f32(const Op& op, const Type& t, const Dims& shape, const char* what);
+// Error(usage) unless t is i32 of so many axes.
+void expect_i32(const Op& op, const Type& t, int rank, const char* what);
+
 double real_elements(const Type& t, const Sizes& sizes);
 double real_bytes(const Type& t, const Sizes& sizes);
 

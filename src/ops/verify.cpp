@@ -10,7 +10,7 @@
 namespace motley {
 
 Value state_root(const Graph& graph, Value v) {
-  while (std::holds_alternative<CacheAppend>(graph.node(v).op)) v = graph.node(v).in[0];
+  while (static_cast<size_t>(v.result) < def(graph.node(v).op).changes) v = graph.node(v).in[static_cast<size_t>(v.result)];
   return std::holds_alternative<State>(graph.node(v).op) ? v : Value{};
 }
 
@@ -35,9 +35,12 @@ void verify(const Graph& graph) {
     } else if (infer_types(n.op, in) != n.out) {
       wrong(i, "its types do not follow from its inputs");
     }
-    if (std::holds_alternative<CacheAppend>(n.op)) {
-      if (!state_root(graph, n.in[0]).valid()) wrong(i, "what it changes is not a state");
-      if (!changed_by.emplace(std::pair{n.in[0].node, n.in[0].result}, i).second) wrong(i, "the state is already changed by another node");
+    // In place on a device: whoever reads the old value comes before.
+    for (Value v : n.in)
+      if (changed_by.contains({v.node, v.result})) wrong(i, "it reads a state that an earlier node changed");
+    for (size_t r = 0; r < def(n.op).changes; ++r) {
+      if (!state_root(graph, n.in[r]).valid()) wrong(i, "what it changes is not a state");
+      if (!changed_by.emplace(std::pair{n.in[r].node, n.in[r].result}, i).second) wrong(i, "it changes a state twice");
     }
   }
   for (const auto& o : graph.outputs)

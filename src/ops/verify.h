@@ -1,6 +1,6 @@
 // Whether a Graph is legal: every node's types follow from its definition, inputs come earlier, names of inputs and states are unique, a
-// state value is consumed by at most one op that changes it, and each update's chain starts at the state of its name. Run after every
-// pass, so a pass that breaks a graph is named.
+// state value is consumed by at most one op that changes it and read by none after that, and each update's chain starts at the state of its name. Run
+// after every pass, so a pass that breaks a graph is named.
 #pragma once
 #include "ir/graph.h"
 

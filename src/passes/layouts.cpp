@@ -1,5 +1,7 @@
 #include "passes/layouts.h"
 
+#include <set>
+
 namespace motley {
 
 std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& target) {
@@ -9,11 +11,13 @@ std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& t
     return std::holds_alternative<Matmul>(op) || std::holds_alternative<MatmulAdd>(op) || std::holds_alternative<GluMatmul>(op) ||
            std::holds_alternative<ExpertMatmul>(op);
   };
+  std::set<std::string_view> changing;
+  for (const auto& u : graph.updates) changing.insert(u.name);
   for (const Node& n : graph.nodes) {
     if (!is_product(n.op)) continue;
     size_t weights = std::holds_alternative<GluMatmul>(n.op) ? 2 : 1;
     for (size_t i = 1; i <= weights; ++i)
-      if (std::holds_alternative<State>(graph.node(n.in[i]).op))
+      if (std::holds_alternative<State>(graph.node(n.in[i]).op) && !changing.contains(graph.node(n.in[i]).name))
         layouts[static_cast<size_t>(n.in[i].node)] = target.weight_layout(graph.type(n.in[i]), n.op, target);
   }
   return layouts;

@@ -1,5 +1,5 @@
 // Which layout each weight has on a device: the one its products read (design 4.16: one resident copy serves every reader), plain for all
-// other values.
+// other values and for weights that learn.
 #pragma once
 #include <string_view>
 #include <vector>

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "ir/text.h"
+#include "ops/def.h"
 #include "passes/layouts.h"
 
 namespace motley {
@@ -91,11 +92,8 @@ class Lowering {
     step.name = n.name;
     step.block = n.block;
     for (Value v : n.in) step.in.push_back(buffer(v));
-    if (std::holds_alternative<CacheAppend>(n.op)) {
-      mine = {step.in[0]};  // changed in place
-    } else {
-      for (const Type& t : n.out) mine.push_back(add(Space::arena, next_storage_++, t));
-    }
+    for (size_t r = 0; r < n.out.size(); ++r)  // a state's successor is the state, changed in place
+      mine.push_back(r < def(n.op).changes ? step.in[r] : add(Space::arena, next_storage_++, n.out[r]));
     step.out = mine;
     if (choice.kernel->scratch_bytes) step.scratch_bytes = choice.kernel->scratch_bytes(view, target_);
     program_.steps.push_back(std::move(step));

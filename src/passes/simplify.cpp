@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "ir/text.h"
+#include "ops/def.h"
 #include "passes/pass.h"
 
 namespace motley {
@@ -65,7 +66,7 @@ Graph rewrite_reshape(const Graph& graph) {
 Graph rewrite_cse(const Graph& graph) {
   std::map<std::string, std::vector<Value>> seen;
   return rebuild(graph, [&](Graph& to, const Node& n, int32_t) -> std::vector<Value> {
-    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || std::holds_alternative<CacheAppend>(n.op))
+    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || def(n.op).changes > 0)
       return copy_node(to, n);
     Node key = n;
     key.name.clear();
@@ -76,20 +77,6 @@ Graph rewrite_cse(const Graph& graph) {
   });
 }
 
-Graph rewrite_dead(const Graph& graph) {
-  std::vector<char> live(graph.nodes.size(), 0);
-  auto mark = [&](Value v) { live[static_cast<size_t>(v.node)] = 1; };
-  for (const auto& o : graph.outputs) mark(o.value);
-  for (const auto& u : graph.updates) mark(u.value);
-  for (size_t i = graph.nodes.size(); i-- > 0;)
-    if (live[i])
-      for (Value v : graph.nodes[i].in) mark(v);
-  return rebuild(graph, [&](Graph& to, const Node& n, int32_t i) -> std::vector<Value> {
-    if (!live[static_cast<size_t>(i)]) return {};
-    return copy_node(to, n);
-  });
-}
-
 }  // namespace
 
 Graph simplify(const Graph& graph, const PassContext& context) {
@@ -97,7 +84,7 @@ Graph simplify(const Graph& graph, const PassContext& context) {
   if (context.enabled("simplify", "identity")) g = rewrite_identity(g);
   if (context.enabled("simplify", "reshape")) g = rewrite_reshape(g);
   if (context.enabled("simplify", "cse")) g = rewrite_cse(g);
-  if (context.enabled("simplify", "dead")) g = rewrite_dead(g);
+  if (context.enabled("simplify", "dead")) g = without_dead(g);
   return g;
 }
 

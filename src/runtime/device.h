@@ -57,6 +57,8 @@ class Device {
   // with a name replaces the state (no Executable may be running). Error(no_fit) when memory is short.
   virtual void create(const std::string& name, const Type& type) = 0;
   virtual void upload(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source) = 0;
+  // The plain bytes of a state, as many as its type has: learned weights and moments for a checkpoint. Error(usage) for one that is packed.
+  virtual void download(const std::string& name, std::span<std::byte> to) = 0;
   virtual int64_t state_bytes() const = 0;  // resident bytes of all states, packing included
 
   virtual std::unique_ptr<Executable> prepare(const Program& program) = 0;

@@ -16,6 +16,7 @@ std::vector<Case> exam_cases(Depth depth) {
   add_rows(cases, depth);
   add_products(cases, depth);
   add_attention(cases, depth);
+  add_learning(cases, depth);
   return cases;
 }
 
@@ -57,6 +58,13 @@ Bound exact() {
 Bound relative(double roundings, double floor) {
   return [=](const Checked& c, size_t r) {
     return each(c, r, [&](int64_t i) { return roundings * kEps * std::fabs(c.out[r]->data[static_cast<size_t>(i)]) + floor; });
+  };
+}
+
+Bound of_peak(double roundings) {
+  return [=](const Checked& c, size_t r) {
+    double peak = c.out[r]->data.empty() ? 0 : row_peaks(*c.out[r], static_cast<int64_t>(c.out[r]->data.size()))[0];
+    return std::vector<double>(c.out[r]->data.size(), roundings * kEps * peak);
   };
 }
 

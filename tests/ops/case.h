@@ -73,6 +73,7 @@ std::vector<double> row_peaks(const RefValue& v, int64_t width);
 
 Bound exact();
 Bound relative(double roundings, double floor = 0);  // roundings * eps * |y| + floor
+Bound of_peak(double roundings);                     // roundings * eps * the largest of the result: for sums whose terms cancel
 
 Type rows_of(int64_t t, std::vector<int64_t> dims, Dtype dtype = Dtype::f32);  // [T <= t, dims...]
 Type plain(std::vector<int64_t> dims, Dtype dtype = Dtype::f32);
@@ -82,5 +83,6 @@ void add_shape(std::vector<Case>& cases, Depth depth);
 void add_rows(std::vector<Case>& cases, Depth depth);
 void add_products(std::vector<Case>& cases, Depth depth);
 void add_attention(std::vector<Case>& cases, Depth depth);
+void add_learning(std::vector<Case>& cases, Depth depth);
 
 }  // namespace motley::exam

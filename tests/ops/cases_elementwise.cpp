@@ -61,9 +61,11 @@ void add_elementwise(std::vector<Case>& cases, Depth depth) {
     add_binary(cases, "mul", Mul{}, b);
     add_binary(cases, "div", Div{}, b);
     add_binary(cases, "maximum", Maximum{}, b);
+    add_binary(cases, "less", Less{}, b);
   }
   add_unary(cases, "neg", Neg{}, exact());
   add_unary(cases, "exp", Exp{}, relative(4, kSmallest));
+  add_unary(cases, "log", Log{}, relative(2.1), true);
   add_unary(cases, "sqrt", Sqrt{}, relative(1.01), true);
   add_unary(cases, "rsqrt", Rsqrt{}, relative(2.1), true);
   add_unary(cases, "tanh", Tanh{}, relative(6));

@@ -66,7 +66,7 @@ Question make_question(const Case& c, int64_t rows, int64_t first) {
   }
   Types out = infer_types(c.op, types);
   Value node = q.graph.push({c.op, in, out, "asked", -1});
-  if (std::holds_alternative<CacheAppend>(c.op)) q.graph.updates.push_back({node, "in0"});
+  for (size_t r = 0; r < def(c.op).changes; ++r) q.graph.updates.push_back({{node.node, static_cast<int32_t>(r)}, fmt::format("in{}", r)});
   for (size_t r = 0; r < out.size(); ++r) {
     Value v{node.node, static_cast<int32_t>(r)};
     if (is_quantised(out[r].dtype)) {
@@ -75,7 +75,7 @@ Question make_question(const Case& c, int64_t rows, int64_t first) {
       Value table = q.graph.push({Reshape{flat.shape}, {v}, {flat}, "flat", -1}), id = q.graph.push({Input{}, {}, {ids}, "row_ids", -1});
       v = q.graph.push({Gather{}, {table, id}, {{Dtype::f32, flat.shape}}, "rows", -1});
       for (int64_t i = 0; i < count; ++i) q.row_ids.push_back(static_cast<int32_t>(i));
-    } else if (out[r].dtype != Dtype::f32 || std::holds_alternative<CacheAppend>(c.op)) {
+    } else if (out[r].dtype != Dtype::f32) {
       v = q.graph.push({Cast{Dtype::f32}, {v}, {{Dtype::f32, out[r].shape}}, "cast", -1});
     }
     q.graph.outputs.push_back({v, fmt::format("out{}", r)});

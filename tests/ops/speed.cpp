@@ -42,6 +42,25 @@ std::vector<Case> speed_cases() {
                      exact(),
                      rows});
   }
+  // Learning, at the shapes of GPT-2 with 1,024 tokens: y = x w', dx = dy w, dw = dy' x, and attention in four sequences of 256.
+  constexpr int64_t kTokens = 1024;
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}, {50257, 768}}) {
+    std::string shape = fmt::format("{}x{}x{}", kTokens, n, k);
+    cases.push_back({"matmul learn " + shape, Matmul{true}, {{plain({kTokens, k}), cheap}, {plain({n, k}), cheap}}, exact(), 0});
+    cases.push_back({"matmul back " + shape, Matmul{false}, {{plain({kTokens, n}), cheap}, {plain({n, k}), cheap}}, exact(), 0});
+    cases.push_back({"outer_sum " + shape, OuterSum{}, {{plain({kTokens, n}), cheap}, {plain({kTokens, k}), cheap}}, exact(), 0});
+  }
+  CaseInput heads{plain({kTokens, 12, 64}), cheap};
+  CaseInput positions{plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t % 256); }};
+  CaseInput seq{plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t / 256); }};
+  CaseInput lse{plain({kTokens, 12}), [](int64_t) { return 6.0; }};
+  cases.push_back({"attention 4x256", Attention{.scale = 0.125f}, {heads, heads, heads, positions, seq}, exact(), 0});
+  cases.push_back({"attention_grad 4x256", AttentionGrad{.scale = 0.125f}, {heads, heads, heads, positions, seq, heads, lse, heads}, exact(), 0});
+  cases.push_back({"cross_entropy",
+                   CrossEntropy{},
+                   {{plain({kTokens, 50257}), cheap}, {plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t); }}},
+                   exact(),
+                   0});
   return cases;
 }
 
@@ -62,15 +81,17 @@ double seconds(Ready& r) {
 }  // namespace
 
 void measure_speed(const std::string& filter, int threads, const std::string& isa) {
-  auto device = make_cpu_device({.threads = threads, .isa = isa});
+  auto serving = make_cpu_device({.threads = threads, .isa = isa}), learning = make_cpu_device({.threads = threads, .isa = isa, .packed = false});
   for (const Case& c : speed_cases()) {
     if (c.name.find(filter) == std::string::npos) continue;
+    auto& device = c.rows ? serving : learning;  // weights that learn stay plain
     Ready r = make_ready(*device, c, c.rows, 0);
     double s = seconds(r);
     Types in;
     for (const CaseInput& i : c.in) in.push_back(i.type);
     Types out = infer_types(c.op, in);
-    Cost cost = cost_of({c.op, in, out, {.T = c.rows}, 512});
+    bool segments = std::holds_alternative<Attention>(c.op) || std::holds_alternative<AttentionGrad>(c.op);
+    Cost cost = cost_of({c.op, in, out, {.T = c.rows}, segments ? 128.5 : 512});  // causal, in sequences of 256
     fmt::print(
         "{{\"case\": \"{}\", \"kernel\": \"{}\", \"isa\": \"{}\", \"threads\": {}, \"seconds\": {:.3e}, \"bytes\": {:.0f}, \"flops\": {:.0f}, "
         "\"gb_s\": {:.2f}, \"gflop_s\": {:.1f}}}\n",

@@ -44,6 +44,16 @@ class CpuDevice final : public Device {
     put(name, load_state(name, type, layout, source, pool_));
   }
 
+  void download(const std::string& name, std::span<std::byte> to) override {
+    auto it = states_.find(name);
+    if (it == states_.end()) fail(ErrorKind::usage, "download", "there is no state '{}'", name);
+    const CpuState& s = it->second;
+    if (s.layout != kPlainLayout) fail(ErrorKind::usage, "download", "state '{}' is packed as {}; only plain ones can be read", name, s.layout);
+    if (static_cast<int64_t>(to.size()) != s.bytes)
+      fail(ErrorKind::usage, "download", "state '{}' has {} bytes, there is room for {}", name, s.bytes, to.size());
+    std::copy_n(s.data, to.size(), to.data());
+  }
+
   int64_t state_bytes() const override { return bytes_; }
 
   std::unique_ptr<Executable> prepare(const Program& program) override { return prepare_program(program, shared_); }

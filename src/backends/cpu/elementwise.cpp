@@ -5,6 +5,7 @@
 
 #include "backends/cpu/kernel.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "ir/text.h"
 #include "quant/format.h"
 
@@ -99,6 +100,25 @@ void glu(const Launch& l, Worker& w) {
 
 void softcap(const Launch& l, Worker& w) { run_unary(kSoftcap, std::get<Softcap>(l.op).cap, l, w); }
 
+void act_grad(const Launch& l, Worker& w) {
+  auto kind = static_cast<size_t>(std::get<ActGrad>(l.op).kind);
+  split_runs(l.out[0]->size(), w,
+             [&](int64_t at, int64_t n) { l.k.act_grad[kind](l.out[0]->f32() + at, l.in[0]->f32() + at, l.in[1]->f32() + at, n); });
+}
+
+void dropout(const Launch& l, Worker& w) {
+  const auto& op = std::get<Dropout>(l.op);
+  const Array &x = *l.in[0], &y = *l.out[0];
+  auto word = [&](int i) { return static_cast<uint64_t>(static_cast<uint32_t>(l.in[1]->i32()[i])); };
+  uint64_t seed = word(0) | word(1) << 32, stream = word(2) << 32 | static_cast<uint64_t>(op.stream);
+  uint64_t first = x.dims[0] > 0 ? word(3) * static_cast<uint64_t>(x.size() / x.dims[0]) : 0;
+  float scale = 1 / (1 - op.rate);
+  split_runs(x.size(), w, [&](int64_t at, int64_t n) {
+    for (int64_t i = at; i < at + n; ++i)
+      y.f32()[i] = philox_uniform(seed, stream, first + static_cast<uint64_t>(i)) < op.rate ? 0 : x.f32()[i] * scale;
+  });
+}
+
 // A cast goes through f32 in small pieces; i32 is exact in double.
 void cast(const Launch& l, Worker& w) {
   const Array &x = *l.in[0], &y = *l.out[0];
@@ -126,8 +146,10 @@ std::string refuse_elementwise(const NodeView& node, const Target&) { return ref
 
 std::string refuse_glu(const NodeView& node, const Target&) {
   if (std::string why = refuse_unless_plain(node); !why.empty()) return why;
-  return node.in[0] == node.in[1] ? "" : "gate and up have different shapes";
+  return node.in[0] == node.in[1] ? "" : "the inputs have different shapes";
 }
+
+std::string refuse_dropout(const NodeView& node, const Target&) { return refuse_layouts(node); }
 
 std::string refuse_cast(const NodeView& node, const Target&) {
   auto takes = [](Dtype d) { return d == Dtype::f32 || d == Dtype::f16 || d == Dtype::bf16 || d == Dtype::i32; };
@@ -147,8 +169,10 @@ constexpr CpuKernel kKernels[] = {
     entry<Mul>("mul", binary<kMul>),
     entry<Div>("div", binary<kDiv>),
     entry<Maximum>("maximum", binary<kMaximum>),
+    entry<Less>("less", binary<kLess>),
     entry<Neg>("neg", unary<kNeg>),
     entry<Exp>("exp", unary<kExp>),
+    entry<Log>("log", unary<kLog>),
     entry<Sqrt>("sqrt", unary<kSqrt>),
     entry<Rsqrt>("rsqrt", unary<kRsqrt>),
     entry<Tanh>("tanh", unary<kTanh>),
@@ -156,7 +180,9 @@ constexpr CpuKernel kKernels[] = {
     entry<Sigmoid>("sigmoid", unary<kSigmoid>),
     entry<Cast>("cast", cast, refuse_cast),
     entry<Act>("act", act),
+    entry<ActGrad>("act_grad", act_grad, refuse_glu),
     entry<Glu>("glu", glu, refuse_glu),
+    entry<Dropout>("dropout", dropout, refuse_dropout),
     entry<Softcap>("softcap", softcap),
 };
 

@@ -97,6 +97,12 @@ std::span<const CpuKernel> reduce_kernels();
 std::span<const CpuKernel> norm_kernels();
 std::span<const CpuKernel> product_kernels();
 std::span<const CpuKernel> attention_kernels();
+std::span<const CpuKernel> gradient_product_kernels();
+std::span<const CpuKernel> segment_attention_kernels();
+std::span<const CpuKernel> loss_kernels();
+std::span<const CpuKernel> update_kernels();
+std::span<const CpuKernel> window_kernels();
+std::span<const CpuKernel> recurrent_kernels();
 
 // All of them; the launcher of a kernel chosen by name for an op, null when there is none.
 std::span<const KernelInfo> all_kernels();

@@ -1,4 +1,5 @@
 // Launchers of reductions along one axis: every shape is [outer, n, inner]; inner 1 is a row, otherwise columns go in lanes.
+#include <algorithm>
 #include <cmath>
 
 #include "backends/cpu/kernel.h"
@@ -7,7 +8,7 @@
 namespace motley::cpu {
 namespace {
 
-constexpr int64_t kElementsPerTask = 4096;
+constexpr int64_t kElementsPerTask = 4096, kColumnsPerTask = 256, kSquareRun = 16384;
 
 struct Axis {
   int64_t outer = 1, n = 1, inner = 1;
@@ -24,15 +25,37 @@ void reduce(Reduction which, int axis, const Launch& l, Worker& w) {
   Axis a = axis_of(*l.in[0], axis);
   const float* x = l.in[0]->f32();
   float* y = l.out[0]->f32();
-  w.split(a.outer, kElementsPerTask / std::max<int64_t>(a.n * a.inner, 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (a.inner == 1)
-        y[i] = l.k.reduce_row[which](x + i * a.n, a.n);
-      else
-        l.k.reduce_columns[which](y + i * a.inner, x + i * a.n * a.inner, a.n, a.inner, a.inner);
+  if (a.inner == 1) {
+    w.split(a.outer, kElementsPerTask / std::max<int64_t>(a.n, 1) + 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) y[i] = l.k.reduce_row[which](x + i * a.n, a.n);
+    });
+    return;
+  }
+  // Also over columns: the sum of a whole batch has one row of results.
+  int64_t parts = (a.inner + kColumnsPerTask - 1) / kColumnsPerTask;
+  w.split(a.outer * parts, kElementsPerTask / std::max<int64_t>(a.n * std::min(a.inner, kColumnsPerTask), 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      int64_t i = task / parts, column = task % parts * kColumnsPerTask;
+      l.k.reduce_columns[which](y + i * a.inner + column, x + i * a.n * a.inner + column, a.n, a.inner, std::min(kColumnsPerTask, a.inner - column));
     }
   });
 }
+
+// The squares of runs of fixed length, then of all runs in order: the sum does not depend on who forms which.
+void square_sum(const Launch& l, Worker& w) {
+  int64_t n = l.in[0]->size(), runs = (n + kSquareRun - 1) / kSquareRun;
+  auto* sums = reinterpret_cast<float*>(l.scratch);
+  w.split(runs, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sums[i] = l.k.square_sum(l.in[0]->f32() + i * kSquareRun, std::min(kSquareRun, n - i * kSquareRun));
+  });
+  w.barrier();
+  if (w.index() != 0) return;
+  double sum = 0;
+  for (int64_t i = 0; i < runs; ++i) sum += static_cast<double>(sums[i]);
+  l.out[0]->f32()[0] = static_cast<float>(sum);
+}
+
+int64_t square_scratch(const NodeView& node, const Target&) { return (max_elements(node.in[0].shape) / kSquareRun + 1) * 4; }
 
 void sum(const Launch& l, Worker& w) { reduce(kReduceSum, std::get<Sum>(l.op).axis, l, w); }
 void mean(const Launch& l, Worker& w) { reduce(kReduceMean, std::get<Mean>(l.op).axis, l, w); }
@@ -88,6 +111,7 @@ constexpr CpuKernel kKernels[] = {
     entry<ReduceMax>("reduce_max", reduce_max),
     entry<Softmax>("softmax", softmax),
     entry<TopK>("top_k", top_k, refuse_top_k),
+    {{"square_sum", op_index<SquareSum>(), "f32", refuse_reduce, square_scratch}, square_sum},
 };
 
 }  // namespace

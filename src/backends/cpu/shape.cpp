@@ -1,5 +1,6 @@
 // Launchers that move elements: transpose, slice, concat, gather. They compute nothing, so they are memcpy in some order. A reshape moves
 // nothing: lowering makes it another view of the same bytes.
+#include <algorithm>
 #include <cstring>
 
 #include "backends/cpu/kernel.h"
@@ -67,6 +68,83 @@ void concat(const Launch& l, Worker& w) {
   });
 }
 
+void pad(const Launch& l, Worker& w) {
+  const auto& p = std::get<Pad>(l.op);
+  const Array &x = *l.in[0], &y = *l.out[0];
+  int axis = p.axis < 0 ? p.axis + x.rank : p.axis;
+  int64_t inner = product(x, axis + 1, x.rank) * element_bytes(x), run = x.dims[axis] * inner, before = p.before * inner, after = p.after * inner;
+  w.split(product(x, 0, axis), grain_for(before + run + after), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      std::byte* to = y.data + r * (before + run + after);
+      std::memset(to, 0, static_cast<size_t>(before));
+      std::memcpy(to + before, x.data + r * run, static_cast<size_t>(run));
+      std::memset(to + before + run, 0, static_cast<size_t>(after));
+    }
+  });
+}
+
+void broadcast(const Launch& l, Worker& w) {
+  const Array &x = *l.in[0], &y = *l.out[0];
+  int64_t stride[kMaxRank] = {}, at = 1;
+  for (int i = 1; i <= x.rank; ++i) stride[y.rank - i] = x.dim(-i) == 1 ? 0 : at, at *= x.dim(-i);
+  int64_t inner = y.rank ? y.dim(-1) : 1, step = y.rank ? stride[y.rank - 1] : 0;
+  w.split(y.size() / std::max<int64_t>(inner, 1), grain_for(inner * 4), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t rest = row, from = 0;
+      for (int i = y.rank - 2; i >= 0; --i) from += rest % y.dims[i] * stride[i], rest /= y.dims[i];
+      if (step)
+        std::memcpy(y.f32() + row * inner, x.f32() + from, static_cast<size_t>(inner) * 4);
+      else
+        std::fill_n(y.f32() + row * inner, inner, x.f32()[from]);
+    }
+  });
+}
+
+// Scratch: the inputs' order by row and where each row's begin. A row's sum goes by rising input, so it does not depend on who forms it.
+void scatter_add(const Launch& l, Worker& w) {
+  const Array &x = *l.in[0], &ids = *l.in[1], &y = *l.out[0];
+  int64_t rows = y.dims[0], count = ids.size(), width = y.size() / rows;
+  auto* begins = reinterpret_cast<int32_t*>(l.scratch);
+  int32_t* order = begins + rows + 1;
+  if (w.index() == 0) {
+    std::fill(begins, begins + rows + 1, 0);
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t id = ids.i32()[i];
+      if (id < 0 || id >= rows) fail(ErrorKind::usage, "scatter_add", "row {} of {}", id, rows);
+      ++begins[id + 1];
+    }
+    for (int64_t r = 0; r < rows; ++r) begins[r + 1] += begins[r];
+    for (int64_t i = count - 1; i >= 0; --i) order[--begins[ids.i32()[i] + 1]] = static_cast<int32_t>(i);
+    // Each entry was moved down to its row's begin: the row's own is one place further.
+  }
+  w.barrier();
+  w.split(rows, grain_for(width * 4), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      float* to = y.f32() + r * width;
+      std::fill_n(to, width, 0.0f);
+      int64_t stop = r + 1 < rows ? begins[r + 2] : count;
+      for (int64_t i = begins[r + 1]; i < stop; ++i) l.k.binary[kAdd](to, to, x.f32() + order[i] * width, width, 1, 1);
+    }
+  });
+}
+
+int64_t scatter_scratch(const NodeView& node, const Target&) { return (std::get<ScatterAdd>(node.op).rows + 2 + max_elements(node.in[1].shape)) * 4; }
+
+void scatter_last(const Launch& l, Worker& w) {
+  const Array &x = *l.in[0], &ids = *l.in[1], &y = *l.out[0];
+  int64_t k = x.dim(-1), n = y.dim(-1);
+  w.split(y.size() / n, grain_for(n * 4), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      std::fill_n(y.f32() + r * n, n, 0.0f);
+      for (int64_t i = r * k; i < (r + 1) * k; ++i) {
+        int64_t id = ids.i32()[i];
+        if (id < 0 || id >= n) fail(ErrorKind::usage, "scatter_last", "element {} of {}", id, n);
+        y.f32()[r * n + id] += x.f32()[i];
+      }
+    }
+  });
+}
+
 void gather(const Launch& l, Worker& w) {
   const Array &table = *l.in[0], &ids = *l.in[1], &y = *l.out[0];
   int64_t rows = table.dims[0], row = table.size() / std::max<int64_t>(rows, 1);
@@ -85,6 +163,8 @@ std::string refuse_moves(const NodeView& node, const Target&) {
   return refuse_layouts(node);
 }
 
+std::string refuse_scatter(const NodeView& node, const Target&) { return refuse_layouts(node); }
+
 std::string refuse_gather(const NodeView& node, const Target&) {
   const Type& table = node.in[0];
   if (float_index(table.dtype) < 0 && !is_block_format(table.dtype)) return "reads tables of f32, f16, bf16 and block formats";
@@ -102,7 +182,11 @@ constexpr CpuKernel kKernels[] = {
     entry<Transpose>("transpose", transpose),
     entry<Slice>("slice", slice),
     entry<Concat>("concat", concat),
+    entry<Pad>("pad", pad),
+    entry<Broadcast>("broadcast", broadcast),
     entry<Gather>("gather", gather, refuse_gather),
+    {{"scatter_add", op_index<ScatterAdd>(), "f32", refuse_scatter, scatter_scratch}, scatter_add},
+    entry<ScatterLast>("scatter_last", scatter_last, refuse_scatter),
 };
 
 }  // namespace

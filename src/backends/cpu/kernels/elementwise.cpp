@@ -11,6 +11,7 @@ MOTLEY_INLINE F apply(F a, F b) {
   if constexpr (kOp == kSub) return sub(a, b);
   if constexpr (kOp == kMul) return mul(a, b);
   if constexpr (kOp == kDiv) return div(a, b);
+  if constexpr (kOp == kLess) return select_less(a, b, set(1.0f), zero());
   if constexpr (kOp == kMaximum) return select_nan(a, a, max(a, b));  // NaN in either stays
 }
 
@@ -34,6 +35,7 @@ template <int kOp>
 MOTLEY_INLINE F apply(F x, float parameter) {
   if constexpr (kOp == kNeg) return neg_sign(x);
   if constexpr (kOp == kExp) return exp(x);
+  if constexpr (kOp == kLog) return log(x);
   if constexpr (kOp == kSqrt) return sqrt(x);
   if constexpr (kOp == kRsqrt) return div(set(1.0f), sqrt(x));
   if constexpr (kOp == kTanh) return tanh(x);

@@ -10,6 +10,8 @@ void fill_rope(KernelTable& table);
 void fill_float_products(KernelTable& table);
 void fill_block_products(KernelTable& table);
 void fill_attention(KernelTable& table);
+void fill_learning(KernelTable& table);
+void fill_updates(KernelTable& table);
 void fill_probes(KernelTable& table);
 
 // Fills a whole table: the one name other code knows of this instruction set.

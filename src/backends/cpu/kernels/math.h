@@ -54,6 +54,14 @@ MOTLEY_INLINE F tanh(F x) {
   return select_less(a, set(0.625f), small, copy_sign(large, x));
 }
 
+// Lane by lane: losses take it of a number per row.
+MOTLEY_INLINE F log(F x) {
+  float lanes[16];
+  store(lanes, x);
+  for (float& v : lanes) v = __builtin_logf(v);
+  return load(lanes);
+}
+
 MOTLEY_INLINE F sigmoid(F x) { return div(set(1.0f), add(set(1.0f), exp(neg_sign(x)))); }
 
 // Two polynomials that meet at 0.921875: near zero erf itself, beyond the exponent of 1 - e^p.

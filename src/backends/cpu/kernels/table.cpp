@@ -15,6 +15,8 @@ void fill_table(KernelTable& table) {
   fill_float_products(table);
   fill_block_products(table);
   fill_attention(table);
+  fill_learning(table);
+  fill_updates(table);
   fill_probes(table);
 }
 

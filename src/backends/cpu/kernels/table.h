@@ -12,8 +12,8 @@
 
 namespace motley::cpu {
 
-enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kNumBinary };
-enum Unary : int { kNeg, kExp, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGelu, kGeluTanh, kRelu, kSoftcap, kNumUnary };
+enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kLess, kNumBinary };
+enum Unary : int { kNeg, kExp, kLog, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGelu, kGeluTanh, kRelu, kSoftcap, kNumUnary };
 enum Reduction : int { kReduceSum, kReduceMean, kReduceMax, kNumReductions };
 constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activation: silu, gelu, gelu_tanh, relu
 
@@ -72,6 +72,31 @@ struct AttendChunk {
   AttendState state;  // running
 };
 
+// Rows of an attention's scores and of the gradient to its probabilities, [rows][kAttendChunk] both; they become the probabilities and the
+// gradient to the products q.k. Columns outside begin .. end become 0.
+struct AttendSlopes {
+  float* score;
+  float* slope;
+  int rows;
+  const int* begin;
+  const int* end;
+  float scale, softcap;
+  const float* lse;   // [rows]
+  const float* mean;  // [rows]: sum of dy * y
+};
+
+// One run of an update: n elements of each. `scale` multiplies the gradient, `keep` the weight (decoupled decay), `decay` is added to the
+// gradient times the weight (L2).
+struct UpdateRun {
+  int64_t n;
+  float *w, *m, *v;
+  const float* g;
+  float scale, keep, decay, rate;
+  float beta1, one_minus_beta1, beta2, one_minus_beta2;
+  float unbias, eps;  // Adam: sqrt(v) / unbias + eps
+  bool nesterov;
+};
+
 struct KernelTable {
   const char* isa;
 
@@ -106,6 +131,19 @@ struct KernelTable {
   void (*attend)(const AttendChunk& chunk);
   void (*attend_join)(const AttendState& total, const AttendState& part, int rows, int64_t dv);  // takes the part into the total
   void (*cache_to_float[kNumCacheTypes])(float* out, const std::byte* x, int64_t n);
+
+  // Learning. Gradients of rows; dw and db are added to.
+  void (*act_grad[kNumActivations])(float* dx, const float* x, const float* dy, int64_t n);
+  void (*rms_norm_grad)(float* dx, float* dw, const float* x, const float* w, const float* dy, int64_t n, float eps, float offset);
+  void (*layer_norm_grad)(float* dx, float* dw, float* db, const float* x, const float* w, const float* dy, int64_t n, float eps);
+  float (*square_sum)(const float* x, int64_t n);
+  float (*dot)(const float* x, const float* y, int64_t n);
+  float (*log_sum_exp)(const float* x, int64_t n);
+  void (*softmax_grad)(float* dx, const float* x, int64_t n, float lse, float scale, float each);  // scale * (exp(x - lse) - each)
+  void (*attend_slopes)(const AttendSlopes& rows);
+  void (*adamw)(const UpdateRun& run);
+  void (*momentum)(const UpdateRun& run);  // beta1 the old average's share, one_minus_beta1 the gradient's
+  void (*lion)(const UpdateRun& run);
 
   // What is left of tiles without their arithmetic: they read the same bytes in the same order. See Device::omit.
   void (*read_int_tile[kNumBlockFormats])(const IntTile& tile);
