@@ -159,13 +159,29 @@ Isa choose_isa(std::string_view forced) {
   fail(ErrorKind::usage, "cpu", "MOTLEY_ISA is '{}', which is no instruction set of this program; choose one of {}", printable(forced), names);
 }
 
+namespace {
+
+ReadAhead read_ahead() {
+#if defined(__x86_64__)
+  unsigned eax, ebx, ecx, edx;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx) return {.row = 8192, .row_of_bytes = 8192, .rows = 8192};
+#endif
+  return {};
+}
+
+}  // namespace
+
 const KernelTable& kernel_table(Isa isa) {
   constexpr size_t kCount = 6;
   static std::array<KernelTable, kCount> tables;
   static std::array<std::once_flag, kCount> filled;
   auto at = static_cast<size_t>(isa);
   for (const Entry& e : kEntries)
-    if (e.isa == isa) std::call_once(filled[at], e.fill, std::ref(tables[at]));
+    if (e.isa == isa)
+      std::call_once(filled[at], [&] {
+        e.fill(tables[at]);
+        tables[at].ahead = read_ahead();
+      });
   return tables[at];
 }
 

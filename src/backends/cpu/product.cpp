@@ -19,10 +19,11 @@ namespace {
 constexpr int64_t kChunk = 256;     // k per pass: float sums are closed at its multiples
 constexpr int64_t kRowBlock = 480;  // a multiple of every register tile
 constexpr int64_t kPrivateBytes = 16 << 10;
+constexpr int64_t kSharedRows = 12;  // from so many on, 16-bit weights are made f32 once for all rows; fewer do it tile by tile
 
 // Where the parts of a worker's memory are.
 constexpr int64_t kTileBytes = 2 * kRowBlock * kPanelColumns * 4;
-constexpr int64_t kPieceBytes = kChunk * kPanelColumns * 4;  // packed on the fly: at most f32
+constexpr int64_t kPieceBytes = kChunk * kPanelColumns * 4;   // packed on the fly: at most f32
 constexpr int64_t kFloatsBytes = kChunk * kPanelColumns * 4;  // of a block format
 static_assert(kTileBytes + kPieceBytes + kFloatsBytes + kPrivateBytes <= kWorkerBytes);
 
@@ -128,16 +129,28 @@ class PanelOf {
   bool one_;
 };
 
+int64_t ahead_of(const KernelTable& k, Dtype dtype, int64_t rows) {
+  if (rows > 1) return k.ahead.rows;
+  return dtype == Dtype::q8_0 ? k.ahead.row_of_bytes : k.ahead.row;
+}
+
 // c[rows][64] of one task.
 void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelOf& panel, const std::byte* activations, int64_t begin, int64_t end,
                  float* c, std::byte* memory) {
   for (int64_t k0 = 0; k0 < p.k; k0 += kChunk) {
     int64_t n = std::min(kChunk, p.k - k0);
     FloatTile tile{.w = panel.at(k0, n), .k = n, .c_stride = kPanelColumns, .first = k0 == 0};
+    if (int64_t ahead = ahead_of(k, dtype, end - begin); panel.packed() && ahead > 0) {
+      tile.ask_step = bytes_of_panel(dtype, n) / n;
+      tile.ask = tile.w + (end - begin == 1 ? ahead : bytes_of_panel(dtype, n));
+    }
     auto* multiply = k.float_tile[0];
+    auto* floats = reinterpret_cast<float*>(memory);
     if (is_block_format(dtype)) {
-      auto* floats = reinterpret_cast<float*>(memory);
       k.unpack_floats[block_format(dtype)](tile.w, n / 32, floats);
+      tile.w = reinterpret_cast<const uint8_t*>(floats);
+    } else if (dtype != Dtype::f32 && end - begin >= kSharedRows) {
+      k.cache_to_float[dtype == Dtype::f16 ? kCacheF16 : kCacheBf16](floats, reinterpret_cast<const std::byte*>(tile.w), n * kPanelColumns);
       tile.w = reinterpret_cast<const uint8_t*>(floats);
     } else {
       multiply = k.float_tile[float_index(dtype)];
@@ -147,17 +160,18 @@ void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const Pane
       tile.rows = count;
       tile.c = c + (first - begin) * kPanelColumns;
       multiply(tile);
+      tile.ask = nullptr;  // once is enough
     });
   }
 }
 
 // Packed weights in one go, so that they are read as one stream.
-void int_panel(const KernelTable& k, const Product& p, BlockFormat format, const PanelOf& panel, const std::byte* activations, int64_t begin,
-               int64_t end, float* c) {
+void int_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelOf& panel, const std::byte* activations, int64_t begin, int64_t end,
+               float* c) {
   int64_t step = panel.packed() ? p.k : kChunk;
   for (int64_t k0 = 0; k0 < p.k; k0 += step) {
     int64_t n = std::min(step, p.k - k0);
-    IntTile tile{.w = panel.at(k0, n), .blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0};
+    IntTile tile{.w = panel.at(k0, n), .blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0, .ahead = ahead_of(k, dtype, end - begin)};
     for_tiles(k, p, begin, end, [&](int64_t first, int count) {
       const std::byte* at = activations + first * activation_bytes(p);
       tile.a = reinterpret_cast<const int8_t*>(at) + k0 * count;
@@ -166,7 +180,7 @@ void int_panel(const KernelTable& k, const Product& p, BlockFormat format, const
       tile.a_sum = reinterpret_cast<const int32_t*>(scale + count * (p.k / 32)) + k0 / 32 * 2 * count;
       tile.rows = count;
       tile.c = c + (first - begin) * kPanelColumns;
-      k.int_tile[format](tile);
+      k.int_tile[block_format(dtype)](tile);
     });
   }
 }
@@ -203,7 +217,7 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
           PanelOf panel(k, p, weight, expert, at, piece);
           float* to = c + i * kRowBlock * kPanelColumns;
           if (p.quantised)
-            int_panel(k, p, block_format(weight.dtype), panel, activations, begin, end, to);
+            int_panel(k, p, weight.dtype, panel, activations, begin, end, to);
           else
             float_panel(k, p, weight.dtype, panel, activations, begin, end, to, floats);
         }

@@ -34,12 +34,10 @@ struct Blocks {
     for (int i = 0; i < kSpec.high_bits; ++i) high[i] = load_bytes(strip + low_bytes(kSpec) + 64 * i);
   }
 
-  // Asks for `bytes` that a product reads `ahead` bytes later. A panel is one stream, which the processor follows by itself. That is too late
-  // where a byte is used up faster than it does so, with 8-bit weights and one row (two cores of a Zen 4 that read 35 GB/s read q8_0 at 0.96 of
-  // it with this and at 0.89 without, while the smaller formats lose up to a third), and where several rows keep the core busy between two
-  // reads (eight rows of q8_0: 35 ms with it, 45 ms without).
+  // Asks for `bytes` that a product reads `ahead` bytes later (ReadAhead).
   MOTLEY_INLINE void ask_ahead(const uint8_t* p, int64_t bytes, int64_t ahead) {
-    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + ahead + i, 0, 2);
+    if (ahead > 0)
+      for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + ahead + i, 0, 2);
   }
 
   MOTLEY_INLINE I dot_of(I acc, B w, B a) { return kWide ? dot_wide(acc, w, a) : dot(acc, w, a); }

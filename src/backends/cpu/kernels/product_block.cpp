@@ -73,11 +73,11 @@ void row_times_panel(const IntTile& t) {
   const int32_t* a_sum = t.a_sum;
   for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
     typename Blk::Head h;
-    if constexpr (Blk::kWide) Blk::ask_ahead(w, wide_bytes(s), 2048);
     Blk::read_head(w, h);
     w += head_bytes(s);
 #pragma GCC unroll 1
     for (int i = 0; i < Blk::kParts; ++i, a += 32, ++a_scale, a_sum += 2) {
+      Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, t.ahead);
       const uint8_t* part = w;
       w += strips_at(s);
       for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
@@ -134,7 +134,7 @@ void rows_times_panel(const IntTile& t) {
     w += head_bytes(s);
 #pragma GCC unroll 1
     for (int i = 0; i < Blk::kParts; ++i, a += 32 * t.rows, a_scale += t.rows, a_sum += 2 * t.rows) {
-      Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, 4096);
+      Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, t.ahead);
       Started x;
       for (int half = 0; half < Blk::kHalves; ++half) {
         for (int r = 0; r < t.rows; ++r) {

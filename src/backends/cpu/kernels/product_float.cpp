@@ -22,15 +22,23 @@ struct Bf16 {
   MOTLEY_INLINE F get(const uint8_t* p) { return load_bf16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
+constexpr int64_t kTileAhead = 8;  // k
+
 template <class Weight, int kRows, int kColumns>
 void tile_of(const FloatTile& t, int strip) {
   F acc[kRows][kColumns];
   for (int r = 0; r < kRows; ++r)
     for (int s = 0; s < kColumns; ++s) acc[r][s] = zero();
   const float* a = t.a;
-  constexpr int64_t kStep = kPanelColumns * Weight::kBytes;
-  const uint8_t* w = t.w + strip * kStripColumns * Weight::kBytes;
+  constexpr int64_t kStep = kPanelColumns * Weight::kBytes, kWidth = kColumns * kStripColumns * Weight::kBytes;
+  const uint8_t *w = t.w + strip * kStripColumns * Weight::kBytes, *ask = strip == 0 ? t.ask : nullptr;
   for (int64_t k = 0; k < t.k; ++k, w += kStep) {
+    if (ask) {
+      for (int64_t i = 0; i < t.ask_step; i += 64) __builtin_prefetch(ask + i, 0, 2);
+      ask += t.ask_step;
+    }
+    if (kRows > 1)  // from the second-level cache, where the panel's part stays while the rows pass over it
+      for (int64_t i = 0; i < kWidth; i += 64) __builtin_prefetch(w + kTileAhead * kStep + i);
     F wk[kColumns];
     for (int s = 0; s < kColumns; ++s) wk[s] = Weight::get(w + s * kStripColumns * Weight::kBytes);
     for (int r = 0; r < kRows; ++r) {
