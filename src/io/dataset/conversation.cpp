@@ -43,12 +43,16 @@ std::string read_tools(const OrderedJson& json, Record& record) {
   return record.tools.is_array() ? "" : "'tools' is no list";
 }
 
+constexpr std::array<std::string_view, 6> kRoles = {"system", "developer", "user", "assistant", "tool", "function"};
+
 // What a conversation must have to be learned from.
 std::string check_messages(const OrderedJson& messages) {
   bool answer = false;
   for (size_t i = 0; i < messages.size(); ++i) {
     const OrderedJson& m = messages[i];
     const std::string role = text_of(m, "role");
+    if (std::ranges::find(kRoles, role) == kRoles.end())
+      return fmt::format("the role '{}' is not known; expected system, user, assistant or tool", printable(role, 40));
     if (role != "assistant") continue;
     answer = true;
     const OrderedJson* content = member(m, "content");
@@ -110,7 +114,7 @@ std::string read_sharegpt(const OrderedJson& json, Record& record) {
       record.messages.push_back(turn);
       continue;
     }
-    constexpr std::array<std::pair<std::string_view, const char*>, 7> kRoles = {{{"human", "user"},
+    constexpr std::array<std::pair<std::string_view, const char*>, 7> kNames = {{{"human", "user"},
                                                                                  {"user", "user"},
                                                                                  {"gpt", "assistant"},
                                                                                  {"assistant", "assistant"},
@@ -125,7 +129,7 @@ std::string read_sharegpt(const OrderedJson& json, Record& record) {
       continue;
     }
     const char* role = nullptr;
-    for (auto [name, means] : kRoles)
+    for (auto [name, means] : kNames)
       if (name == from) role = means;
     if (!role) return fmt::format("nobody is called '{}' (\"from\"); expected human, gpt, system, observation or function_call", printable(from, 40));
     record.messages.push_back(message(role, value));
@@ -138,13 +142,7 @@ std::string read_messages(const OrderedJson& json, Record& record) {
   const OrderedJson* messages = member(json, "messages");
   if (!messages || !messages->is_array()) return "'messages' is no list";
   record.messages = *messages;
-  for (const OrderedJson& m : record.messages) {
-    if (!m.is_object()) return "a message that is no object";
-    const std::string role = text_of(m, "role");
-    constexpr std::array<std::string_view, 6> kRoles = {"system", "developer", "user", "assistant", "tool", "function"};
-    if (std::ranges::find(kRoles, role) == kRoles.end())
-      return fmt::format("the role '{}' is not known; expected system, user, assistant or tool", printable(role, 40));
-  }
+  if (!std::ranges::all_of(record.messages, [](const OrderedJson& m) { return m.is_object(); })) return "a message that is no object";
   if (std::string problem = read_tools(json, record); !problem.empty()) return problem;
   return check_messages(record.messages);
 }

@@ -37,7 +37,7 @@ RecordEncoder::RecordEncoder(const Tokenizer& tokenizer, const DataOptions& opti
   const auto around = tokenizer.pipeline().post.apply({kPlace});
   const auto place = std::ranges::find(around, kPlace);
   before_.assign(around.begin(), place);
-  after_.assign(std::min(place + 1, around.end()), around.end());
+  if (place != around.end()) after_.assign(place + 1, around.end());
   const SpecialIds& s = tokenizer.special();
   between_ = after_;
   // RoBERTa and its kin put their separator twice between two texts.
@@ -153,8 +153,8 @@ EncodedRecord RecordEncoder::encode_conversation(const Record& record) const {
     return e;
   }
   ChatOptions how;
-  how.bos_token = bos_;
-  how.eos_token = eos_;
+  if (!bos_.empty()) how.bos_token = bos_;
+  if (!eos_.empty()) how.eos_token = eos_;
   if (record.tools.is_array()) how.tools = &record.tools;
   const std::string whole = chat->render(record.messages, how);
   e.ids = rendered_ids(whole);

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/thread_pool.h"
-#include "io/dataset/data_files.h"
 #include "io/dataset/labels.h"
 #include "io/dataset/read_records.h"
 #include "io/dataset/record_encoder.h"
