@@ -142,7 +142,8 @@ std::string read_messages(const OrderedJson& json, Record& record) {
   const OrderedJson* messages = member(json, "messages");
   if (!messages || !messages->is_array()) return "'messages' is no list";
   record.messages = *messages;
-  if (!std::ranges::all_of(record.messages, [](const OrderedJson& m) { return m.is_object(); })) return "a message that is no object";
+  for (const OrderedJson& m : record.messages)
+    if (!m.is_object()) return "a message that is no object";
   if (std::string problem = read_tools(json, record); !problem.empty()) return problem;
   return check_messages(record.messages);
 }
