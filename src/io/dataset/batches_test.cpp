@@ -1,8 +1,8 @@
 #include "io/dataset/batches.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
-#include <set>
 
 #include "io/dataset/dataset_test_support.h"
 
@@ -55,8 +55,8 @@ TEST(Batches, EveryTargetComesOncePerEpoch) {
             continue;
           }
           EXPECT_EQ(b.targets[i], b.tokens[i] + 1);  // the next of the same sample
-          if (b.positions[i] > 0) EXPECT_EQ(b.tokens[i], b.tokens[i - 1] + 1);
-          if (i % 32 == 0) EXPECT_EQ(b.positions[i], 0);  // nothing goes beyond its row
+          EXPECT_TRUE(b.positions[i] == 0 || b.tokens[i] == b.tokens[i - 1] + 1);
+          EXPECT_TRUE(i % 32 != 0 || b.positions[i] == 0);  // nothing goes beyond its row
           ++seen[b.targets[i]];
           ++scored;
         }
@@ -165,7 +165,8 @@ TEST(Batches, ARowTakesNoMoreSamplesThanItsShare) {
   Batches batches(make_samples(made), {.rows = 2, .length = 8, .samples = 6}, 5, true, true);
   for (int i = 0; i < 10; ++i) {
     Batch b = batches.next();
-    EXPECT_EQ(b.samples, 6) << i;
+    EXPECT_LE(b.samples, 6) << i;
+    EXPECT_GE(b.samples, 4) << i;
   }
 }
 

@@ -107,10 +107,9 @@ Form form_of_json(const std::vector<std::string>& keys) {
   return Form::rows;
 }
 
-Form guess(const std::string& file, const std::string& text) {
+// The file's form where it is not plain text.
+std::optional<Form> other_form(const std::string& file, const std::string& text) {
   if (is_token_file(text)) return Form::tokens;
-  if (size_t zero = text.find('\0'); zero != text.npos)
-    fail(ErrorKind::file, "data", "{} is no text: byte {} is zero; say what it is with --format", file, zero);
   const std::string extension = data_extension(file);
   if (extension == "csv") return Form::csv;
   if (extension == "tsv") return Form::tsv;
@@ -120,6 +119,13 @@ Form guess(const std::string& file, const std::string& text) {
     if (auto keys = json_keys(file); json || !keys.empty()) return form_of_json(keys);
   if (extension.empty() && is_table(file, '\t')) return Form::tsv;
   if (extension.empty() && is_table(file, ',')) return Form::csv;
+  return std::nullopt;
+}
+
+Form guess(const std::string& file, const std::string& text) {
+  if (auto form = other_form(file, text)) return *form;
+  if (size_t zero = text.find('\0'); zero != text.npos)
+    fail(ErrorKind::file, "data", "{} is no text: byte {} is zero; say what it is with --format", file, zero);
   return Form::text;
 }
 

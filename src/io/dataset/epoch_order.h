@@ -9,6 +9,7 @@
 // together so that rows are nearly full (best fit within windows of kWindow pieces; the rows of a window are shuffled again), and the order is
 // that of the rows: to find the pieces of a row it is enough to know where it begins.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -28,6 +28,8 @@ int JsonElements::get() {
 bool JsonElements::next(JsonElement& element) {
   element.problem.clear();
   element.text.clear();
+  if (state_ == State::ended) return false;
+  if (state_ == State::closed) return next_after_array(element);
   return array_ ? next_of_array(element) : next_line(element);
 }
 
@@ -45,24 +47,26 @@ bool JsonElements::next_line(JsonElement& element) {
   return false;
 }
 
+// Whatever stands behind the closing bracket is one bad record.
+bool JsonElements::next_after_array(JsonElement& element) {
+  int c = get();
+  while (is_space(c)) c = get();
+  state_ = State::ended;
+  element.line = line_;
+  element.problem = "text follows the array of records";
+  return c >= 0;
+}
+
 bool JsonElements::next_of_array(JsonElement& element) {
-  if (ended_) return false;
   int c = get();
   while (is_space(c) || c == ',') c = get();
   element.line = line_;
-  if (c == ']') {
-    ended_ = true;
-    for (c = get(); is_space(c);) c = get();
-    if (c < 0) return false;
-    element.line = line_;
-    element.problem = "text follows the array of records";
-    return true;
-  }
+  if (c == ']') return next_after_array(element);
   int depth = 0;
   bool in_string = false, escaped = false;
   for (; c >= 0; c = get()) {
     if (!in_string && depth == 0 && (c == ',' || c == ']')) {
-      if (c == ']') ended_ = true;
+      if (c == ']') state_ = State::closed;
       return true;
     }
     if (element.text.size() < LineReader::kMostBytes)
@@ -80,7 +84,7 @@ bool JsonElements::next_of_array(JsonElement& element) {
       --depth;
     }
   }
-  ended_ = true;
+  state_ = State::ended;
   element.problem = "the file ends before the array of records does";
   return true;
 }

@@ -26,11 +26,14 @@ class JsonElements {
  private:
   bool next_line(JsonElement& element);
   bool next_of_array(JsonElement& element);
+  bool next_after_array(JsonElement& element);
   int get();
 
   ByteStream& in_;
   LineReader lines_;
-  bool array_ = false, ended_ = false;
+  enum class State { records, closed, ended };  // of a list
+  bool array_ = false;
+  State state_ = State::records;
   int64_t line_ = 1;
 };
 

@@ -1,5 +1,8 @@
 #include "io/dataset/samples.h"
 
+#include <algorithm>
+
+#include "base/file.h"
 #include "io/dataset/dataset_test_support.h"
 #include "io/dataset/read_texts.h"
 #include "io/template/builtin_templates.h"
@@ -129,7 +132,7 @@ TEST_F(Reading, AMissingLabelColumnNamesTheColumnsThereAre) {
   EXPECT_NE(message({.text_column = "body"}).find("'body'"), std::string::npos);
   const std::string plain = folder_.write("a.txt", "text");
   EXPECT_NE(message_of([&] { read(plain, {.labels = LabelKind::classes}); }).find("has no label column"), std::string::npos);
-  EXPECT_NE(message_of([&] { read(plain, {.format = "jsnol"}); }).find("did you mean jsonl?"), std::string::npos);
+  EXPECT_NE(message_of([&] { read(plain, {.format = "jsonll"}); }).find("did you mean jsonl?"), std::string::npos);
 }
 
 TEST_F(Reading, OneBadLineInAHundredIsReportedAndSkipped) {

@@ -1,7 +1,10 @@
 #include "io/dataset/token_file.h"
 
+#include <algorithm>
+#include <cstring>
 #include <random>
 
+#include "base/file.h"
 #include "io/dataset/dataset_test_support.h"
 
 namespace motley {
