@@ -16,7 +16,8 @@ TEST(TokenizerTrain, WritesAFolderThatTheOtherCommandsRead) {
   Ran r = run({"tokenizer", "train", "--data", data, "--vocab", "280", "--out", folder / "out"});
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.out.find("280 tokens from 50 documents, plain text, documents between <|endoftext|>"), std::string::npos) << r.out;
-  EXPECT_EQ(run({"detokenize", folder / "out"}, {.input = run({"tokenize", folder / "out", "--json"}, {.input = "the mat, again"}).out}).out, "the mat, again");
+  EXPECT_EQ(run({"detokenize", folder / "out"}, {.input = run({"tokenize", folder / "out", "--json"}, {.input = "the mat, again"}).out}).out,
+            "the mat, again");
   EXPECT_EQ(run({"tokenize", folder / "out", "--json", "--parse-special"}, {.input = "<|endoftext|>"}).json().get<Ids>(), Ids{0});
   EXPECT_LE(run({"tokenize", folder / "out/tokenizer.json", "--json"}, {.input = "the cat sat"}).json().size(), 4u);
   // The same text gives the same file.
@@ -26,7 +27,8 @@ TEST(TokenizerTrain, WritesAFolderThatTheOtherCommandsRead) {
 
 TEST(TokenizerTrain, SaysWhatItDidAsJson) {
   TempFolder folder;
-  Ran r = run({"tokenizer", "train", "--data", folder.write("a.jsonl", "{\"text\": \"ab ab ab\"}\n"), "--vocab", "300", "--out", folder / "out", "--json"});
+  Ran r = run(
+      {"tokenizer", "train", "--data", folder.write("a.jsonl", "{\"text\": \"ab ab ab\"}\n"), "--vocab", "300", "--out", folder / "out", "--json"});
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_EQ(r.json()["bytes"], 8);
   EXPECT_EQ(r.json()["words"], 2);

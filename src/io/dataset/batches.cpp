@@ -47,7 +47,8 @@ Batches::Batches(const Samples& samples, const BatchShape& shape, uint64_t seed,
       pieces_(positions_of(samples, shape.length), shape.length, !is_labelled(samples) && (samples.size() == 0 || samples.scored(0).empty())),
       at_(from),
       cursor_(from) {
-  if (pieces_.size() == 0) fail(ErrorKind::usage, "data", "none of the {} samples has anything to learn within a row of {} tokens", samples.size(), shape.length);
+  if (pieces_.size() == 0)
+    fail(ErrorKind::usage, "data", "none of the {} samples has anything to learn within a row of {} tokens", samples.size(), shape.length);
   if (from.epoch < 0 || from.next < 0 || from.next > pieces_.size())
     fail(ErrorKind::usage, "data", "cannot go on at piece {} of epoch {}: an epoch of these data has {}; are they the same as before?", from.next,
          from.epoch, pieces_.size());

@@ -63,8 +63,8 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
 
   Batch next();
-  Cursor cursor() const { return cursor_; }             // where the batch after the last one returned begins
-  double waited_seconds() const { return waited_s_; }   // that next() had to wait for the thread
+  Cursor cursor() const { return cursor_; }            // where the batch after the last one returned begins
+  double waited_seconds() const { return waited_s_; }  // that next() had to wait for the thread
 
   int64_t size() const { return pieces_.size(); }  // pieces of an epoch: samples, and the further pieces of long texts
   int64_t cut() const { return pieces_.cut(); }    // samples that lose what is beyond a row

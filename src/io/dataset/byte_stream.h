@@ -34,8 +34,8 @@ class ByteStream {
   int get();            // the next byte, passed over; -1 at the end
 
   const std::string& path() const;
-  uint64_t consumed() const;        // bytes of the file that were read, for showing progress
-  uint64_t size() const;            // bytes of the file
+  uint64_t consumed() const;         // bytes of the file that were read, for showing progress
+  uint64_t size() const;             // bytes of the file
   std::string_view packing() const;  // "gzip", "zstd", or nothing
 
  private:

@@ -74,10 +74,12 @@ TEST(ByteStream, ADamagedByteIsToldOrChangesNothing) {
 
 TEST(ByteStream, AFewBytesThatUnpackToVeryManyAreRefused) {
   const std::string zeros(ByteStream::kFreeBytes + (8 << 20), '\0');
-  expect_refused([&, packed = zstd(zeros)] {
-    ByteStream in = stream_of(packed);
-    for (std::string_view bytes = in.ahead(); !bytes.empty(); bytes = in.ahead()) in.skip(bytes.size());
-  }, {"unpack to more than", "which no text does"});
+  expect_refused(
+      [&, packed = zstd(zeros)] {
+        ByteStream in = stream_of(packed);
+        for (std::string_view bytes = in.ahead(); !bytes.empty(); bytes = in.ahead()) in.skip(bytes.size());
+      },
+      {"unpack to more than", "which no text does"});
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 // In order of preference; what data sets of the hub and of GLUE call them.
 constexpr std::array<std::string_view, 13> kTexts = {"text",     "sentence", "sentence1", "premise", "question1", "content", "review",
-                                                    "document", "comment",  "tweet",     "body",    "message",   "question"};
+                                                     "document", "comment",  "tweet",     "body",    "message",   "question"};
 constexpr std::array<std::string_view, 6> kPairs = {"text_pair", "sentence2", "hypothesis", "question2", "text2", "pair"};
 constexpr std::array<std::string_view, 9> kLabels = {"label", "labels", "class", "category", "sentiment", "target", "score", "rating", "stars"};
 

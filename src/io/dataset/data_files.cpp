@@ -60,7 +60,9 @@ std::vector<std::string> find_data_files(const std::string& path) {
     std::vector<std::string> out;
     for (const fs::path& p : entries(path))
       if (std::ranges::find(kExtensions, data_extension(p.string())) != kExtensions.end() && file_exists(p)) out.push_back(p);
-    if (out.empty()) fail(ErrorKind::file, "data", "{} holds no data files; expected names that end in .txt, .jsonl, .json, .csv or .tsv (perhaps .gz or .zst)", path);
+    if (out.empty())
+      fail(ErrorKind::file, "data", "{} holds no data files; expected names that end in .txt, .jsonl, .json, .csv or .tsv (perhaps .gz or .zst)",
+           path);
     return out;
   }
   if (path.find_first_of("*?[") != path.npos) {

@@ -23,20 +23,20 @@ struct DataOptions {
   std::string format = "auto";
   // Where a plain text is cut into documents: auto, none, line, blank (at empty lines), or the words that stand between documents.
   std::string split = "auto";
-  std::string part = "train";  // of a folder that holds train and test, as aclImdb
+  std::string part = "train";                                         // of a folder that holds train and test, as aclImdb
   std::string text_column = {}, pair_column = {}, label_column = {};  // of csv, tsv, jsonl; found by their usual names when empty
 
   LabelKind labels = LabelKind::none;
   std::vector<std::string> classes = {};  // known beforehand (of the model, of the training data); empty: those that occur
-  std::string label_separator = ",";  // between several labels in one field
+  std::string label_separator = ",";      // between several labels in one field
 
   std::string chat_template = {};  // its source, for conversations; empty: the tokenizer's own
-  bool score_prompts = false;  // conversations: every token counts, not only the answers
-  bool end_of_text = true;     // an end token behind each text that is learned from
-  int64_t max_tokens = 0;      // records with more are cut (texts without labels never are); 0: as long as they come
+  bool score_prompts = false;      // conversations: every token counts, not only the answers
+  bool end_of_text = true;         // an end token behind each text that is learned from
+  int64_t max_tokens = 0;          // records with more are cut (texts without labels never are); 0: as long as they come
 
   std::string cache_folder = {};  // where tokens are kept between runs; empty: nowhere
-  int threads = 1;           // that tokenise
+  int threads = 1;                // that tokenise
 };
 
 }  // namespace motley

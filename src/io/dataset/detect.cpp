@@ -203,7 +203,9 @@ FileForm detect(const std::string& file, const DataOptions& options, std::string
     case Form::csv:
     case Form::tsv: {
       const auto names = f.form == Form::rows ? json_keys(file) : header(file, f.form == Form::csv ? ',' : '\t');
-      if (names.empty()) fail(ErrorKind::file, "data", "{}: {}", file, f.form == Form::rows ? "no JSON object is among its first records" : "its first line names no columns");
+      if (names.empty())
+        fail(ErrorKind::file, "data", "{}: {}", file,
+             f.form == Form::rows ? "no JSON object is among its first records" : "its first line names no columns");
       f.columns = find_columns(options, names, file);
       f.words = fmt::format("{} of {}", f.form == Form::rows ? json : f.form == Form::csv ? "CSV" : "TSV", columns_in_words(f.columns));
       break;
@@ -211,7 +213,8 @@ FileForm detect(const std::string& file, const DataOptions& options, std::string
   }
   const bool labelled = options.labels != LabelKind::none && options.format != "folders";
   if (labelled && (f.form == Form::text || f.form == Form::alpaca || f.form == Form::sharegpt || f.form == Form::messages))
-    fail(ErrorKind::usage, "data", "{} is {} and has no label column; labels come in columns of CSV, TSV or JSONL, or as a folder per class", file, f.words);
+    fail(ErrorKind::usage, "data", "{} is {} and has no label column; labels come in columns of CSV, TSV or JSONL, or as a folder per class", file,
+         f.words);
   if (!packing.empty()) f.words += fmt::format(" ({})", packing);
   return f;
 }

@@ -29,8 +29,8 @@ class Documents {
   LineReader lines_;
   Split split_;
   std::string marker_;
-  std::string text_;  // of the document that is being read
-  int64_t line_ = 0;  // where it, or this part of it, begins
+  std::string text_;    // of the document that is being read
+  int64_t line_ = 0;    // where it, or this part of it, begins
   bool begun_ = false;  // a part of it was given
   std::vector<Record> ready_;
   size_t given_ = 0;

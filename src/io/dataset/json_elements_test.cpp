@@ -16,7 +16,8 @@ std::vector<JsonElement> elements_of(std::string_view text) {
 }
 
 TEST(JsonElements, LinesAndListsGiveTheSameRecords) {
-  for (const char* text : {"{\"a\": 1}\n\n{\"a\": [2, \"]\"]}\r\n", "[{\"a\": 1},\n\n{\"a\": [2, \"]\"]}]", "\xEF\xBB\xBF[\n\n{\"a\": 1}\n,{\"a\": [2, \"]\"]}\n]\n"}) {
+  for (const char* text :
+       {"{\"a\": 1}\n\n{\"a\": [2, \"]\"]}\r\n", "[{\"a\": 1},\n\n{\"a\": [2, \"]\"]}]", "\xEF\xBB\xBF[\n\n{\"a\": 1}\n,{\"a\": [2, \"]\"]}\n]\n"}) {
     auto e = elements_of(text);
     ASSERT_EQ(e.size(), 2u) << text;
     EXPECT_EQ(e[1].text.substr(0, 15), "{\"a\": [2, \"]\"]}");

@@ -57,8 +57,9 @@ LabelTable::Numbers LabelTable::finish(std::string_view what) const {
     return out;
   }
   if (names_.size() > kMostClasses)
-    fail(ErrorKind::usage, "data", "{}: the labels have {} different values, more than {} classes; is that the label's column? (numbers: --labels values)",
-         what, names_.size(), kMostClasses);
+    fail(ErrorKind::usage, "data",
+         "{}: the labels have {} different values, more than {} classes; is that the label's column? (numbers: --labels values)", what, names_.size(),
+         kMostClasses);
   std::vector<size_t> order(names_.size()), rank(names_.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const bool whole = std::ranges::all_of(names_, [](const std::string& n) { return parse_int(n).has_value(); });

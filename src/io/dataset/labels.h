@@ -40,8 +40,8 @@ class LabelTable {
   bool closed_;                     // no other classes than those known
   std::vector<std::string> names_;  // by first appearance
   std::unordered_map<std::string, int32_t> index_;
-  std::vector<int32_t> given_;   // places in names_
-  std::vector<size_t> ends_;     // of each sample's in given_
+  std::vector<int32_t> given_;  // places in names_
+  std::vector<size_t> ends_;    // of each sample's in given_
   bool all_numbers_ = true, any_fraction_ = false;
 };
 

@@ -22,7 +22,9 @@ TEST(LineReader, KnowsBothLineEndsAndPassesOverTheMark) {
   using Lines = std::vector<std::string>;
   EXPECT_EQ(lines_of(""), Lines{});
   EXPECT_EQ(lines_of("a\n\r\nb\r\n"), (Lines{"a", "", "b"}));
-  EXPECT_EQ(lines_of("\xEF\xBB\xBF" "a\nb"), (Lines{"a", "b"}));
+  EXPECT_EQ(lines_of("\xEF\xBB\xBF"
+                     "a\nb"),
+            (Lines{"a", "b"}));
   EXPECT_EQ(lines_of("\n"), Lines{""});
   EXPECT_EQ(lines_of(std::string("a\0b\n", 4)), (Lines{std::string("a\0b", 3)}));
 }

@@ -22,7 +22,6 @@ constexpr size_t kShownBytes = 120;
 // Windows are hashed as polynomials in this number modulo 2^64, so that one moves on by a word in two multiplications.
 constexpr uint64_t kBase = 0x9E3779B97F4A7C15ull;
 
-
 // The hashes of what white space divides, without ASCII punctuation; what is only punctuation is no word.
 std::vector<uint64_t> words_of(const std::string& text) {
   std::vector<uint64_t> out;

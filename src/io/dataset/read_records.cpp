@@ -108,7 +108,8 @@ struct Reading {
     if (source.form.form == Form::messages) return read_messages(json, record);
     const Columns& c = source.form.columns;
     auto text = json.find(c.text);
-    if (text == json.end() || !text->is_string()) return fmt::format("'{}' is {}, expected a text", c.text, text == json.end() ? "missing" : text->type_name());
+    if (text == json.end() || !text->is_string())
+      return fmt::format("'{}' is {}, expected a text", c.text, text == json.end() ? "missing" : text->type_name());
     record.text = text->get<std::string>();
     if (auto pair = json.find(c.pair); !c.pair.empty() && pair != json.end() && pair->is_string()) {
       record.has_pair = true;

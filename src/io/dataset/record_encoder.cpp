@@ -16,7 +16,9 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr int32_t kPlace = -2;
 
 size_t common(std::string_view a, std::string_view b) { return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin()); }
-size_t common(const std::vector<int32_t>& a, const std::vector<int32_t>& b) { return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin()); }
+size_t common(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+  return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
 
 void append(std::vector<int32_t>& to, const std::vector<int32_t>& ids) { to.insert(to.end(), ids.begin(), ids.end()); }
 

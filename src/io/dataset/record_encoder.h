@@ -23,10 +23,10 @@ namespace motley {
 
 struct EncodedRecord {
   std::vector<int32_t> ids;
-  std::vector<uint8_t> scored;     // empty: all
-  std::string problem;             // why the record cannot be used; empty: it can
-  bool cut = false;                // it was longer than max_tokens
-  bool nothing_left = false;       // and what is left has no token that counts
+  std::vector<uint8_t> scored;        // empty: all
+  std::string problem;                // why the record cannot be used; empty: it can
+  bool cut = false;                   // it was longer than max_tokens
+  bool nothing_left = false;          // and what is left has no token that counts
   bool earlier_answers_lost = false;  // the template shows earlier answers otherwise than when they were given: only the last counts
 };
 

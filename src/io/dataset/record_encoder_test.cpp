@@ -84,8 +84,9 @@ TEST_F(Encoder, AlpacaHasAPromptOfItsOwnWithoutATemplate) {
   options_.chat_template = *builtin_chat_template("chatml");
   EXPECT_EQ(encoded(record_of(json, read_alpaca)), "[<|im_start|>user\nAdd.\n1 2<|im_end|>\n<|im_start|>assistant\n]3<|im_end|>");
   Record history = record_of(R"({"instruction": "Again.", "output": "5", "history": [["Add.", "4"]]})", read_alpaca);
-  EXPECT_EQ(encoded(history), "[<|im_start|>user\nAdd.<|im_end|>\n<|im_start|>assistant\n]4<|im_end|>[\n<|im_start|>user\nAgain.<|im_end|>\n"
-                              "<|im_start|>assistant\n]5<|im_end|>");
+  EXPECT_EQ(encoded(history),
+            "[<|im_start|>user\nAdd.<|im_end|>\n<|im_start|>assistant\n]4<|im_end|>[\n<|im_start|>user\nAgain.<|im_end|>\n"
+            "<|im_start|>assistant\n]5<|im_end|>");
 }
 
 TEST_F(Encoder, ATemplateThatForgetsEarlierAnswersIsNoticed) {
@@ -126,8 +127,8 @@ TEST_F(Encoder, RecordsThatTeachNothingAreRefusedInWords) {
 TEST_F(Encoder, LongConversationsAreCutAndSaySo) {
   options_.chat_template = *builtin_chat_template("chatml");
   options_.max_tokens = 40;
-  const Record r = record_of(R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "0123456789012345678901234567890123"}]})",
-                             read_messages);
+  const Record r = record_of(
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "0123456789012345678901234567890123"}]})", read_messages);
   EncodedRecord e = RecordEncoder(*tokenizer_, options_).encode(r);
   EXPECT_TRUE(e.cut && !e.nothing_left);
   EXPECT_EQ(e.ids.size(), 40u);

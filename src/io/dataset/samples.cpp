@@ -58,8 +58,7 @@ uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& 
   hash.add_number(kVersion).add_number(files.size());
   for (const std::string& file : files) add_file(hash, file);
   add_tokenizer(hash, tokenizer);
-  for (const std::string* s :
-       {&o.format, &o.split, &o.part, &o.text_column, &o.pair_column, &o.label_column, &o.label_separator, &o.chat_template})
+  for (const std::string* s : {&o.format, &o.split, &o.part, &o.text_column, &o.pair_column, &o.label_column, &o.label_separator, &o.chat_template})
     hash.add_text(*s);
   hash.add_number(static_cast<uint64_t>(o.labels)).add_number(o.classes.size());
   for (const std::string& c : o.classes) hash.add_text(c);
@@ -79,7 +78,8 @@ class Tokenising {
         collector_(folder) {}
 
   SampleData run(const std::function<void(int64_t, int64_t)>& progress) {
-    const int64_t total = read_records(source_, options_, bad_, [&](Record&& r) { take(std::move(r)); }, progress);
+    const int64_t total = read_records(
+        source_, options_, bad_, [&](Record&& r) { take(std::move(r)); }, progress);
     flush();
     SampleData data = collector_.finish();
     data.warnings = bad_.report(total);
@@ -170,7 +170,8 @@ SampleData read_token_files(const std::vector<std::string>& files, int32_t vocab
     TokenFileHead head = read_token_file(in, vocab_size, collector);
     if (&file != &files[0] && (head.label_width != all.label_width || head.classes != all.classes))
       fail(ErrorKind::file, "data", "{}: its labels are not those of {}; read them apart", file, files[0]);
-    if (!collector.marked_alike()) fail(ErrorKind::file, "data", "{}: it says which tokens count and {} does not, or the other way round", file, files[0]);
+    if (!collector.marked_alike())
+      fail(ErrorKind::file, "data", "{}: it says which tokens count and {} does not, or the other way round", file, files[0]);
     head.labels.insert(head.labels.begin(), all.labels.begin(), all.labels.end());
     head.warnings.insert(head.warnings.begin(), all.warnings.begin(), all.warnings.end());
     all = std::move(head);

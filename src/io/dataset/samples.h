@@ -38,11 +38,11 @@ class Samples {
     const auto width = static_cast<size_t>(data_->label_width);
     return std::span(data_->labels).subspan(static_cast<size_t>(i) * width, width);
   }
-  int64_t label_width() const { return data_->label_width; }                      // how many labels(i) gives
-  const std::vector<std::string>& classes() const { return data_->classes; }      // by index; empty where labels are values, or there are none
-  const std::string& description() const { return data_->description; }           // what was found, in one line
-  const std::vector<std::string>& warnings() const { return data_->warnings; }    // what to tell the user, a sentence (or a short list) each
-  uint64_t content_hash() const { return data_->hash; }  // of files, tokenizer and options: the same data again have the same
+  int64_t label_width() const { return data_->label_width; }                    // how many labels(i) gives
+  const std::vector<std::string>& classes() const { return data_->classes; }    // by index; empty where labels are values, or there are none
+  const std::string& description() const { return data_->description; }         // what was found, in one line
+  const std::vector<std::string>& warnings() const { return data_->warnings; }  // what to tell the user, a sentence (or a short list) each
+  uint64_t content_hash() const { return data_->hash; }                         // of files, tokenizer and options: the same data again have the same
 
  private:
   size_t begin(int64_t i) const { return static_cast<size_t>(data_->begins[static_cast<size_t>(i)]); }

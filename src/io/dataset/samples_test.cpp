@@ -77,7 +77,8 @@ TEST_F(Reading, PlainTextIsCutAsAsked) {
   EXPECT_EQ(read(folder_.write("b.txt", long_one + "\n\n" + long_one)).size(), 2);
   std::string verse;
   for (int i = 0; i < 300; ++i) verse += "a line of verse\n\n";
-  EXPECT_EQ(read(folder_.write("c.txt", verse)).description(), "1 document, plain text taken whole: its paragraphs have 17 bytes, too short for documents");
+  EXPECT_EQ(read(folder_.write("c.txt", verse)).description(),
+            "1 document, plain text taken whole: its paragraphs have 17 bytes, too short for documents");
 }
 
 TEST_F(Reading, FoldersAndPatternsAreTheirFilesInOrder) {
@@ -143,7 +144,8 @@ TEST_F(Reading, OneBadLineInAHundredIsReportedAndSkipped) {
   EXPECT_NE(warnings(s).find("2 of 200 records skipped:\n  a.jsonl line 17: it is not valid JSON"), std::string::npos) << warnings(s);
   EXPECT_NE(warnings(s).find("a.jsonl line 90: it is array, expected an object"), std::string::npos) << warnings(s);
   lines += "{\"text\": 5}\n";
-  expect_refused([&] { read(folder_.write("b.jsonl", lines)); }, {"3 of 201 records cannot be used", "more than one in a hundred", "line 201: 'text' is number"});
+  expect_refused([&] { read(folder_.write("b.jsonl", lines)); },
+                 {"3 of 201 records cannot be used", "more than one in a hundred", "line 201: 'text' is number"});
 }
 
 TEST_F(Reading, BadDataOfEveryKindEndInSentences) {
@@ -280,7 +282,8 @@ TEST_F(Reading, TextsWithoutTokens) {
   auto take = [&](std::string_view t) { all.emplace_back(t); };
   EXPECT_EQ(read_texts({.path = folder_.write("a.txt", "One.<|endoftext|>Two.")}, "<|endoftext|>", take).description,
             "2 documents, plain text, documents between <|endoftext|>");
-  read_texts({.path = folder_.write("b.jsonl", R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]})")}, "", take);
+  read_texts({.path = folder_.write("b.jsonl", R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]})")}, "",
+             take);
   EXPECT_EQ(all, (Names{"One.", "Two.", "Hi", "Ho"}));
 }
 

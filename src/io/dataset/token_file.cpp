@@ -157,7 +157,8 @@ void read_tokens(Reader& in, uint64_t count, int32_t vocab_size, std::vector<int
     chunk.assign(ids.begin(), ids.end());
     for (int32_t id : chunk)
       if (id < 0 || id >= vocab_size)
-        in.refuse(fmt::format("it has token {}, but the vocabulary ends at {}; was it made with another tokenizer?", static_cast<T>(id), vocab_size - 1));
+        in.refuse(
+            fmt::format("it has token {}, but the vocabulary ends at {}; was it made with another tokenizer?", static_cast<T>(id), vocab_size - 1));
     use();
   });
 }

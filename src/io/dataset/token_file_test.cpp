@@ -99,6 +99,19 @@ TEST(TokenFile, NumbersThatPromiseMoreThanThereIsAllocateNothing) {
   }
 }
 
+// Written by tools/make_fuzz_seeds.py, which knows only the page that describes the format.
+TEST(TokenFile, OthersCanWriteThemToo) {
+  const std::string folder = std::string(MOTLEY_SOURCE_DIR) + "/tests/fuzz/corpus/token_file/";
+  for (const char* name : {"texts", "marked", "labelled"}) {
+    const SampleData data = read(read_file(folder + name, 1 << 20), 300);
+    EXPECT_EQ(data.begins, (std::vector<uint64_t>{0, 3, 4, 6})) << name;
+    EXPECT_EQ(data.all_ids()[3], 299);
+    EXPECT_EQ(data.classes, (std::vector<std::string>{"no", "yes"}));
+    EXPECT_EQ(data.labels, name == std::string("labelled") ? (std::vector<float>{0, 1, 1}) : std::vector<float>());
+    EXPECT_EQ(data.all_scored().size(), name == std::string("marked") ? 6u : 0u);
+  }
+}
+
 TEST(TokenFile, ATokenOfAnotherVocabularyIsNamed) {
   expect_refused([] { read(unpacked(written(example(), 1000)), 500); }, {"the vocabulary ends at 499", "another tokenizer"});
 }

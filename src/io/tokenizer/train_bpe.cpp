@@ -125,8 +125,8 @@ void check_options(const BpeTraining& o) {
   if (o.special.empty()) fail(ErrorKind::usage, "tokenizer", "at least one special token is needed, which ends texts");
   const auto least = static_cast<int64_t>(o.special.size()) + 256;
   if (o.vocabulary < least || o.vocabulary > 1 << 24)
-    fail(ErrorKind::usage, "tokenizer", "a vocabulary of {} tokens; expected at least {} (256 bytes and the special tokens) and at most {}", o.vocabulary,
-         least, 1 << 24);
+    fail(ErrorKind::usage, "tokenizer", "a vocabulary of {} tokens; expected at least {} (256 bytes and the special tokens) and at most {}",
+         o.vocabulary, least, 1 << 24);
 }
 
 AddedToken special_token(const std::string& text, int32_t id) {
