@@ -8,9 +8,12 @@
 namespace motley {
 namespace {
 
-constexpr size_t kReady = 4;  // batches made ahead
+constexpr size_t kReady = 4;   // batches made ahead
+constexpr int64_t kShort = 4;  // texts of a quarter of a row on average fill rows well as they are
 
 bool is_labelled(const Samples& samples) { return samples.label_width() > 0; }
+
+bool is_text(const Samples& samples) { return !is_labelled(samples) && (samples.size() == 0 || samples.scored(0).empty()); }
 
 // Positions that a sample takes. What is learned is the next token, so a text's last token needs no position of its own; a conversation
 // without anything to learn within a row has none.
@@ -42,17 +45,22 @@ BatchShape checked(const Samples& samples, const BatchShape& s) {
 Batches::Batches(const Samples& samples, const BatchShape& shape, uint64_t seed, bool shuffle, bool pack, Cursor from)
     : samples_(samples),
       shape_(checked(samples, shape)),
-      order_shape_{.length = shape.length, .per_row = shape.samples / shape.rows, .shuffle = shuffle, .pack = pack},
       seed_(seed),
-      pieces_(positions_of(samples, shape.length), shape.length, !is_labelled(samples) && (samples.size() == 0 || samples.scored(0).empty())),
+      pieces_(positions_of(samples, shape.length), shape.length, is_text(samples)),
+      order_shape_{.length = shape.length,
+                   .per_row = shape.samples / shape.rows,
+                   .shuffle = shuffle,
+                   .pack = pack,
+                   .wrap = is_text(samples) && kShort * pieces_.positions() > samples.size() * shape.length},
       at_(from),
       cursor_(from) {
   if (pieces_.size() == 0)
     fail(ErrorKind::usage, "data", "none of the {} samples has anything to learn within a row of {} tokens", samples.size(), shape.length);
-  if (from.epoch < 0 || from.next < 0 || from.next > pieces_.size())
-    fail(ErrorKind::usage, "data", "cannot go on at piece {} of epoch {}: an epoch of these data has {}; are they the same as before?", from.next,
-         from.epoch, pieces_.size());
   enter_epoch(from.epoch);
+  size_ = order_->size();
+  if (from.epoch < 0 || from.next < 0 || from.next > size_)
+    fail(ErrorKind::usage, "data", "cannot go on at piece {} of epoch {}: an epoch of these data has {}; are they the same as before?", from.next,
+         from.epoch, size_);
   at_ = from;
   row_ = order_->rows_before(from.next);
   thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
@@ -69,7 +77,7 @@ void Batches::enter_epoch(int64_t epoch) {
   row_ = 0;
 }
 
-void Batches::put_piece(Batch& batch, const Pieces::Piece& piece, int64_t at, int64_t slot) {
+void Batches::put_piece(Batch& batch, const Piece& piece, int64_t at, int64_t slot) {
   const auto ids = samples_.ids(piece.sample);
   const auto scored = samples_.scored(piece.sample);
   const bool labelled = is_labelled(samples_);
@@ -92,10 +100,9 @@ void Batches::put_piece(Batch& batch, const Pieces::Piece& piece, int64_t at, in
   ++batch.samples;
 }
 
-void Batches::put_row(Batch& batch, int64_t row, int64_t from, int64_t to) {
+void Batches::put_row(Batch& batch, int64_t row) {
   int64_t at = row * shape_.length;
-  for (int64_t i = from; i < to; ++i) {
-    const auto piece = pieces_.piece((*order_)[i]);
+  for (const Piece& piece : order_->row(at_.next)) {
     put_piece(batch, piece, at, batch.samples);
     at += piece.length;
   }
@@ -118,9 +125,7 @@ Batches::Made Batches::make() {
       if (!order_shape_.shuffle) break;
       enter_epoch(at_.epoch + 1);
     }
-    const int64_t end = order_->row_end(at_.next);
-    put_row(b, row, at_.next, end);
-    at_.next = end;
+    put_row(b, row);
     ++row_;
   }
   made.after = at_.next == order_->size() ? Cursor{at_.epoch + 1, 0} : at_;

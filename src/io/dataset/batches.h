@@ -11,8 +11,8 @@
 //   while (test.cursor().epoch == 0) evaluate(test.next());
 //
 // A row holds one sample or several, one behind the other, and no sample goes beyond its row; which share a row is a matter of seed and epoch
-// alone (io/dataset/epoch_order.h). Of texts each token but the first is a target once per epoch; texts longer than a row are cut into pieces.
-// Conversations and labelled texts longer than a row lose what is beyond it.
+// alone (io/dataset/epoch_order.h). Of texts each token but the first is a target once per epoch; texts longer than a row are cut into pieces, and
+// where most are long, packed and shuffled ones stand one behind the other and go on in another row where one ends.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -49,7 +49,7 @@ struct Batch {
 };
 
 struct Cursor {
-  int64_t epoch = 0, next = 0;  // next: of the epoch's pieces; Batches::size() of them are an epoch
+  int64_t epoch = 0, next = 0;  // next: of the epoch's order, which has Batches::size() entries (samples; pieces or rows of long texts)
   bool operator==(const Cursor&) const = default;
 };
 
@@ -66,8 +66,8 @@ class Batches {
   Cursor cursor() const { return cursor_; }            // where the batch after the last one returned begins
   double waited_seconds() const { return waited_s_; }  // that next() had to wait for the thread
 
-  int64_t size() const { return pieces_.size(); }  // pieces of an epoch: samples, and the further pieces of long texts
-  int64_t cut() const { return pieces_.cut(); }    // samples that lose what is beyond a row
+  int64_t size() const { return size_; }         // what Cursor::next counts to in an epoch
+  int64_t cut() const { return pieces_.cut(); }  // samples that lose what is beyond a row
 
  private:
   struct Made {
@@ -76,15 +76,16 @@ class Batches {
   };
   void work(const std::stop_token& stop);
   Made make();
-  void put_row(Batch& batch, int64_t row, int64_t from, int64_t to);
-  void put_piece(Batch& batch, const Pieces::Piece& piece, int64_t at, int64_t slot);
+  void put_row(Batch& batch, int64_t row);
+  void put_piece(Batch& batch, const Piece& piece, int64_t at, int64_t slot);
   void enter_epoch(int64_t epoch);
 
   const Samples samples_;
   const BatchShape shape_;
-  const OrderShape order_shape_;
   const uint64_t seed_;
   const Pieces pieces_;
+  const OrderShape order_shape_;
+  int64_t size_ = 0;
 
   // The thread's own.
   std::unique_ptr<EpochOrder> order_;

@@ -73,34 +73,38 @@ TEST(Batches, EveryTargetComesOncePerEpoch) {
 
 TEST(Batches, RowsAreTheSameHoweverManyABatchHas) {
   const Samples samples = texts(500, 50);
-  std::vector<std::vector<std::vector<int32_t>>> all;
-  for (int64_t rows : {1, 2, 3, 8}) {
-    Batches batches(samples, {.rows = rows, .length = 32}, 42, true, true);
-    all.emplace_back();
-    while (all.back().size() < 1200)
-      for (auto& row : rows_of(batches.next(), 32)) all.back().push_back(row);
-    all.back().resize(1200);  // several epochs
-    EXPECT_EQ(all.back(), all[0]) << rows;
+  for (int64_t length : {32, 128}) {  // texts that go on in another row, and texts that do not
+    std::vector<std::vector<std::vector<int32_t>>> all;
+    for (int64_t rows : {1, 2, 3, 8}) {
+      Batches batches(samples, {.rows = rows, .length = length}, 42, true, true);
+      all.emplace_back();
+      while (all.back().size() < 1200)
+        for (auto& row : rows_of(batches.next(), length)) all.back().push_back(row);
+      all.back().resize(1200);  // several epochs
+      EXPECT_EQ(all.back(), all[0]) << rows << ' ' << length;
+    }
   }
 }
 
 TEST(Batches, GoingOnAtACursorGivesTheSameBatches) {
-  const Samples samples = texts(200, 90, true);
-  const BatchShape shape{.rows = 3, .length = 64};
-  Batches whole(samples, shape, 7, true, true);
-  for (int i = 0; i < 150; ++i) {
-    const Cursor at = whole.cursor();
-    const Batch expected = whole.next();
-    if (i % 10 != 3) continue;
-    Batches resumed(samples, shape, 7, true, true, at);
-    const Batch got = resumed.next();
-    EXPECT_EQ(got.tokens, expected.tokens) << i;
-    EXPECT_EQ(got.targets, expected.targets);
-    EXPECT_EQ(got.seq, expected.seq);
-    EXPECT_EQ(got.first_row, expected.first_row);
-    EXPECT_EQ(resumed.cursor(), whole.cursor());
+  for (bool marked : {false, true}) {
+    const Samples samples = texts(200, 90, marked);
+    const BatchShape shape{.rows = 3, .length = 64};
+    Batches whole(samples, shape, 7, true, true);
+    for (int i = 0; i < 150; ++i) {
+      const Cursor at = whole.cursor();
+      const Batch expected = whole.next();
+      if (i % 10 != 3) continue;
+      Batches resumed(samples, shape, 7, true, true, at);
+      const Batch got = resumed.next();
+      EXPECT_EQ(got.tokens, expected.tokens) << i;
+      EXPECT_EQ(got.targets, expected.targets);
+      EXPECT_EQ(got.seq, expected.seq);
+      EXPECT_EQ(got.first_row, expected.first_row);
+      EXPECT_EQ(resumed.cursor(), whole.cursor());
+    }
+    EXPECT_GT(whole.cursor().epoch, 1);
   }
-  EXPECT_GT(whole.cursor().epoch, 1);
 }
 
 TEST(Batches, SeedAndEpochMakeTheOrder) {
@@ -111,8 +115,29 @@ TEST(Batches, SeedAndEpochMakeTheOrder) {
   EXPECT_NE(first(1, {}), first(1, {1, 0}));
 }
 
+TEST(Batches, LongTextsGoOnInAnotherRow) {
+  const Samples samples = texts(400, 300);
+  const int64_t positions = samples.tokens() - samples.size();
+  Batches batches(samples, {.rows = 1, .length = 128}, 3, true, true);
+  EXPECT_EQ(batches.size(), (positions + 127) / 128);  // but for the last of an epoch no row has padding
+  std::map<int32_t, int> seen;
+  std::vector<int32_t> begins;
+  for (int64_t i = 0; i < batches.size(); ++i) {
+    Batch b = batches.next();
+    EXPECT_EQ(b.first_row, i);
+    for (int32_t t : b.targets)
+      if (t != kNoTarget) ++seen[t];
+    begins.push_back(b.tokens[0]);
+  }
+  EXPECT_EQ(static_cast<int64_t>(seen.size()), positions);
+  EXPECT_EQ(batches.cursor(), (Cursor{1, 0}));
+  EXPECT_FALSE(std::ranges::is_sorted(begins));  // one long text, too, is not shown from front to back
+  Batches one(make_samples({.ids = {std::vector<int32_t>(5000, 1)}}), {.rows = 1, .length = 64}, 3, true, true);
+  EXPECT_EQ(one.size(), (4999 + 63) / 64);
+}
+
 TEST(Batches, PackedRowsAreNearlyFull) {
-  const Samples samples = texts(3000, 200);
+  const Samples samples = texts(3000, 120);
   Batches batches(samples, {.rows = 1, .length = 256}, 3, true, true);
   int64_t used = 0, all = 0;
   while (batches.cursor().epoch == 0) {
