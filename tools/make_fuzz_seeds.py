@@ -157,7 +157,47 @@ def quantised_seeds():
     quantised("bad_scales", fp8, {"w.weight": numbers, "w.weight_scale": ("F32", [3], bytes(12))})
 
 
+# --- token files (docs/formats/tokens.md) -------------------------------------------------------------------------------------------
+
+
+def content_hash(data):
+    """ContentHash of src/base/content_hash.h."""
+    mask = (1 << 64) - 1
+
+    def fold(a, b):
+        product = a * b
+        return (product ^ (product >> 64)) & mask
+
+    h, whole = 0x243F6A8885A308D3, len(data) // 8 * 8
+    for (word,) in struct.iter_unpack("<Q", data[:whole]):
+        h = (fold(h ^ word, 0xD6E8FEB86659FD93) + 0x9E3779B97F4A7C15) & mask
+    pending = int.from_bytes(data[whole:], "little")
+    return fold(h ^ pending ^ 0x2545F4914F6CDD1D, 0x9E3779B97F4A7C15 ^ len(data))
+
+
+def token_file(samples, labels=(), width=0, marks=None, token_bytes=2, flags=None, counts=None):
+    words = b'{"classes":["no","yes"],"description":"seeds","warnings":[]}'
+    tokens = [t for s in samples for t in s]
+    out = b"MTLYTOK1" + struct.pack("<QIIII", 7, token_bytes, (marks is not None) if flags is None else flags, width, len(words))
+    out += struct.pack("<QQ", *(counts or (len(samples), len(tokens)))) + words
+    out += struct.pack(f"<{len(samples)}I", *map(len, samples)) + struct.pack(f"<{len(labels)}f", *labels)
+    out += struct.pack(f"<{len(tokens)}{'H' if token_bytes == 2 else 'I'}", *tokens) + bytes(marks or ())
+    return out + struct.pack("<Q", content_hash(out))
+
+
+def token_file_seeds():
+    samples = [[1, 2, 3], [299], [5, 6]]
+    save("token_file", "texts", token_file(samples))
+    save("token_file", "marked", token_file(samples, marks=[0, 1, 1, 0, 0, 1], token_bytes=4))
+    save("token_file", "labelled", token_file(samples, labels=[0, 1, 1], width=1))
+    save("token_file", "many_samples", token_file(samples, counts=(1 << 40, 1 << 41)))
+    save("token_file", "beyond_vocabulary", token_file([[1, 300]]))
+    save("token_file", "not_a_number", token_file(samples, labels=[0, float("nan"), 1], width=1))
+    save("token_file", "unknown_flag", token_file(samples, flags=2))
+
+
 gguf_seeds()
 safetensors_seeds()
 quantised_seeds()
 config_seeds()
+token_file_seeds()

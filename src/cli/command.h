@@ -21,6 +21,7 @@ Body add_explain(CLI::App& app);
 Body add_bench(CLI::App& app);
 Body add_tokenize(CLI::App& app);
 Body add_detokenize(CLI::App& app);
+Body add_tokenizer(CLI::App& app);
 Body add_template(CLI::App& app);
 Body add_show(CLI::App& app);
 Body add_devices(CLI::App& app);

@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
     {"explain", "what the compiler makes of a model here, and why", add_explain},
     {"tokenize", "text to token ids", add_tokenize},
     {"detokenize", "token ids to text", add_detokenize},
+    {"tokenizer", "learn a vocabulary from texts", add_tokenizer},
     {"template", "show the prompt that a chat template makes of messages", add_template},
     {"show", "what a model is, and what it needs", add_show},
     {"quantize", "write a model with smaller weights", add_quantize},

@@ -7,6 +7,8 @@
 #include <random>
 #include <string_view>
 
+#include "base/content_hash.h"
+
 namespace motley::tok {
 
 inline uint64_t hash_seed() {
@@ -15,13 +17,6 @@ inline uint64_t hash_seed() {
     return uint64_t{device()} << 32 | device() | 1;
   }();
   return seed;
-}
-
-// The high half of a 128-bit product folded into the low one: every input bit reaches every output bit.
-inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  Wide product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 inline uint64_t hash_integer(uint64_t v) { return fold_multiply(v ^ hash_seed(), 0x9E3779B97F4A7C15ull); }

@@ -1,0 +1,266 @@
+#include "io/dataset/samples.h"
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <optional>
+
+#include "base/content_hash.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/thread_pool.h"
+#include "io/dataset/labels.h"
+#include "io/dataset/read_records.h"
+#include "io/dataset/record_encoder.h"
+#include "io/dataset/token_file.h"
+#include "io/tokenizer/bpe.h"
+#include "io/tokenizer/pipeline.h"
+#include "io/tokenizer/unicode.h"
+
+namespace motley {
+namespace {
+
+// Raised when the same files would now become other tokens, so that no cache of an older version is taken for them.
+constexpr uint64_t kVersion = 1;
+// Records are tokenised by all threads at once in blocks of about so many bytes.
+constexpr size_t kBlockBytes = 4 << 20, kBlockRecords = 1 << 14;
+
+void add_file(ContentHash& hash, const std::string& file) {
+  const ByteSource source = ByteSource::open(file);
+  hash.add_text(short_name(file)).add_number(source.size());
+  std::vector<char> block(1 << 20);
+  for (uint64_t at = 0; at < source.size(); at += block.size()) {
+    const size_t n = static_cast<size_t>(std::min<uint64_t>(block.size(), source.size() - at));
+    source.copy(at, std::as_writable_bytes(std::span(block.data(), n)));
+    hash.add({block.data(), n});
+  }
+}
+
+// Words, pairs and what they make of a text with something of everything: steps that are nowhere listed show in that.
+void add_tokenizer(ContentHash& hash, const Tokenizer& tokenizer) {
+  for (const tok::Token& t : tokenizer.vocabulary().tokens())
+    hash.add_text(t.text).add_number(std::bit_cast<uint64_t>(t.score)).add_number(static_cast<uint64_t>(t.type));
+  if (const tok::BpeModel* bpe = tokenizer.pipeline().bpe)
+    for (const tok::Merge& m : bpe->merges()) hash.add_number(static_cast<uint64_t>(m.left)).add_number(static_cast<uint64_t>(m.right));
+  const std::string probe =
+      "The QUICK brown fox's 1234567 jumps,  over\tthe \"lazy\" dog...\n\n  I'LL they'd caf\xC3\xA9 e\xCC\x81 \xEF\xBC\xA1\xEF\xAC\x81 "
+      "\xD0\x9F\xD1\x80 \xE4\xB8\xAD\xE6\x96\x87 \xED\x95\x9C \xF0\x9F\x98\x80 x_y-z (a) [b] {c} <d> $5 50% @e #f \r\n end ";
+  for (bool special : {false, true})
+    for (int32_t id : tokenizer.encode(probe, {.add_special = special})) hash.add_number(static_cast<uint64_t>(id));
+  for (const auto& [name, source] : tokenizer.chat_templates()) hash.add_text(name).add_text(source);
+  const SpecialIds& s = tokenizer.special();
+  for (int32_t id : {s.bos, s.eos, s.sep, s.cls}) hash.add_number(static_cast<uint64_t>(id));
+  for (int32_t id : tokenizer.end_of_generation()) hash.add_number(static_cast<uint64_t>(id));
+}
+
+uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& o, const Tokenizer& tokenizer) {
+  ContentHash hash;
+  hash.add_number(kVersion).add_number(files.size());
+  for (const std::string& file : files) add_file(hash, file);
+  add_tokenizer(hash, tokenizer);
+  for (const std::string* s : {&o.format, &o.split, &o.part, &o.text_column, &o.pair_column, &o.label_column, &o.label_separator, &o.chat_template})
+    hash.add_text(*s);
+  hash.add_number(static_cast<uint64_t>(o.labels)).add_number(o.classes.size());
+  for (const std::string& c : o.classes) hash.add_text(c);
+  hash.add_number(o.score_prompts).add_number(o.end_of_text).add_number(static_cast<uint64_t>(o.max_tokens));
+  return hash.value();
+}
+
+// Records on their way to samples.
+class Tokenising {
+ public:
+  Tokenising(const RecordSource& source, const DataOptions& options, const Tokenizer& tokenizer, const std::string& folder)
+      : source_(source),
+        options_(options),
+        encoder_(tokenizer, options),
+        labels_(options.labels, options.classes),
+        pool_({.threads = std::max(options.threads, 1)}),
+        collector_(folder) {}
+
+  SampleData run(const std::function<void(int64_t, int64_t)>& progress) {
+    const int64_t total = read_records(
+        source_, options_, bad_, [&](Record&& r) { take(std::move(r)); }, progress);
+    flush();
+    SampleData data = collector_.finish();
+    data.warnings = bad_.report(total);
+    if (data.size() == 0) fail(ErrorKind::file, "data", "{}: there is nothing to learn from in {} records", options_.path, with_commas(total));
+    const char* what = source_.form.form == Form::text ? "document" : "record";
+    data.description = fmt::format("{} {}{}, {}", with_commas(data.size()), what, data.size() == 1 ? "" : "s", source_.form.words);
+    if (source_.files.size() > 1) data.description += fmt::format(", {} files", with_commas(static_cast<int64_t>(source_.files.size())));
+    if (options_.labels != LabelKind::none) {
+      auto numbers = labels_.finish(options_.path);
+      data.labels = std::move(numbers.values);
+      data.label_width = numbers.width;
+      data.classes = std::move(numbers.classes);
+      data.description += ", " + numbers.words;
+      if (data.classes.size() == 1) data.warnings.push_back("all labels are the same: there is nothing to tell apart");
+    }
+    warn(malformed_, "hold bytes that are not UTF-8, read as U+FFFD", data);
+    warn(cut_, fmt::format("had more than {} tokens and were cut", options_.max_tokens), data);
+    warn(nothing_left_, "had no answer within these tokens and were left out", data);
+    warn(too_short_, "have a single token, with nothing to predict, and were left out", data);
+    warn(earlier_lost_, "show earlier answers otherwise than when they were given, so only the answers that are shown alike count", data);
+    return data;
+  }
+
+ private:
+  void take(Record&& record) {
+    malformed_ += record.ends && !tok::is_valid_utf8(record.text) ? 1 : 0;
+    bytes_ += record.text.size() + record.pair.size() + 256 * record.messages.size();
+    block_.push_back(std::move(record));
+    if (bytes_ >= kBlockBytes || block_.size() >= kBlockRecords) flush();
+  }
+
+  void flush() {
+    encoded_.assign(block_.size(), {});
+    WorkQueue queue;
+    pool_.run([&](int, int workers) {
+      queue.split(0, static_cast<int64_t>(block_.size()), 1, workers, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) encoded_[static_cast<size_t>(i)] = encoder_.encode(block_[static_cast<size_t>(i)]);
+      });
+    });
+    for (size_t i = 0; i < block_.size(); ++i) add(block_[i], encoded_[i]);
+    block_.clear();
+    bytes_ = 0;
+  }
+
+  void add(const Record& record, const EncodedRecord& e) {
+    // Texts come in parts; what is found out about one holds for the whole.
+    if (record.begins) length_ = 0;
+    length_ += e.ids.size();
+    if (e.problem.empty() && record.begins && record.ends && options_.labels == LabelKind::none && length_ < 2) {
+      ++too_short_;
+      return;
+    }
+    std::string problem = e.problem;
+    if (problem.empty() && !e.nothing_left && options_.labels != LabelKind::none) problem = labels_.add(record.labels);
+    if (!problem.empty() && !(record.begins && record.ends)) fail(ErrorKind::file, "data", "{}: {}", source_.files[record.file], problem);
+    if (!problem.empty()) return bad_.add(short_name(source_.files[record.file]), record.line, problem);
+    cut_ += e.cut ? 1 : 0;
+    earlier_lost_ += e.earlier_answers_lost ? 1 : 0;
+    nothing_left_ += e.nothing_left ? 1 : 0;
+    if (e.nothing_left) return;
+    collector_.append_ids(e.ids, record.ends);
+    collector_.append_marks(e.scored);
+  }
+
+  void warn(int64_t count, std::string_view what, SampleData& data) const {
+    if (count > 0) data.warnings.push_back(fmt::format("{} of the records {}", with_commas(count), what));
+  }
+
+  const RecordSource& source_;
+  const DataOptions& options_;
+  RecordEncoder encoder_;
+  LabelTable labels_;
+  ThreadPool pool_;
+  SampleCollector collector_;
+  BadRecords bad_;
+  std::vector<Record> block_;
+  std::vector<EncodedRecord> encoded_;
+  size_t bytes_ = 0, length_ = 0;
+  int64_t malformed_ = 0, cut_ = 0, nothing_left_ = 0, too_short_ = 0, earlier_lost_ = 0;
+};
+
+// Samples of one or several token files.
+SampleData read_token_files(const std::vector<std::string>& files, int32_t vocab_size, const std::string& folder) {
+  SampleCollector collector(folder);
+  TokenFileHead all;
+  for (const std::string& file : files) {
+    ByteStream in(ByteSource::open(file));
+    TokenFileHead head = read_token_file(in, vocab_size, collector);
+    if (&file != &files[0] && (head.label_width != all.label_width || head.classes != all.classes))
+      fail(ErrorKind::file, "data", "{}: its labels are not those of {}; read them apart", file, files[0]);
+    if (!collector.marked_alike())
+      fail(ErrorKind::file, "data", "{}: it says which tokens count and {} does not, or the other way round", file, files[0]);
+    head.labels.insert(head.labels.begin(), all.labels.begin(), all.labels.end());
+    head.warnings.insert(head.warnings.begin(), all.warnings.begin(), all.warnings.end());
+    all = std::move(head);
+  }
+  SampleData data = collector.finish();
+  data.labels = std::move(all.labels);
+  data.label_width = all.label_width;
+  data.classes = std::move(all.classes);
+  data.warnings = std::move(all.warnings);
+  data.description = std::move(all.description);
+  data.hash = all.hash;
+  return data;
+}
+
+// The samples of an earlier run, unless there are none that can be trusted; why not, when that is worth telling.
+std::optional<SampleData> from_cache(const std::string& file, uint64_t hash, int32_t vocab_size, const std::string& folder, std::string& trouble) {
+  if (!file_exists(file)) return std::nullopt;
+  try {
+    SampleData data = read_token_files({file}, vocab_size, folder);
+    if (data.hash == hash && data.size() > 0) return data;
+    trouble = fmt::format("{} holds other data than its name says, and is made anew", file);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::file) throw;
+    trouble = fmt::format("{}; it is made anew", e.what());
+  }
+  return std::nullopt;
+}
+
+// Where tokens lie while they are used.
+std::string spill_folder(const DataOptions& options) {
+  if (options.cache_folder.empty()) return std::filesystem::temp_directory_path();
+  std::error_code error;
+  std::filesystem::create_directories(options.cache_folder, error);
+  if (error) fail(ErrorKind::runtime, "data", "cannot make the cache folder {}: {}", options.cache_folder, error.message());
+  return options.cache_folder;
+}
+
+// How this tokenizer writes the end of a text.
+std::string end_of_text(const Tokenizer& tokenizer) {
+  const int32_t eos = tokenizer.special().eos;
+  return eos < 0 ? "" : std::string(tokenizer.token_text(eos));
+}
+
+}  // namespace
+
+Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, const std::function<void(int64_t, int64_t)>& progress) {
+  const std::string folder = spill_folder(options);
+  const RecordSource source = find_records(options, end_of_text(tokenizer));
+  const uint64_t hash = content_hash(source.files, options, tokenizer);
+  if (source.form.form == Form::tokens) {
+    SampleData data = read_token_files(source.files, tokenizer.vocab_size(), folder);
+    if (data.size() == 0) fail(ErrorKind::file, "data", "{}: the shards hold no samples", options.path);
+    if (options.labels != LabelKind::none && data.label_width == 0)
+      fail(ErrorKind::usage, "data", "{}: the shards have no labels; make them from data that have", options.path);
+    data.description = fmt::format("{} samples, token shards of: {}", with_commas(data.size()), data.description);
+    data.hash = hash;
+    return Samples(std::move(data));
+  }
+  const bool cached = !options.cache_folder.empty();
+  const std::string file = cached ? (std::filesystem::path(folder) / fmt::format("{:016x}.tokens.zst", hash)).string() : "";
+  std::string trouble;
+  if (cached)
+    if (auto data = from_cache(file, hash, tokenizer.vocab_size(), folder, trouble)) return Samples(std::move(*data));
+  SampleData data = Tokenising(source, options, tokenizer, folder).run(progress);
+  data.hash = hash;
+  if (cached) {
+    try {
+      write_token_file(file, data, tokenizer.vocab_size());
+    } catch (const Error& e) {  // a full disk: this run can do without
+      data.warnings.push_back(fmt::format("the tokens are not kept for the next run: {}", e.what()));
+    }
+  }
+  if (!trouble.empty()) data.warnings.push_back(std::move(trouble));
+  return Samples(std::move(data));
+}
+
+std::vector<ShownPart> show_sample(const Samples& samples, int64_t i, const Tokenizer& tokenizer) {
+  const auto ids = samples.ids(i);
+  const auto scored = samples.scored(i);
+  const bool labelled = samples.label_width() > 0;
+  std::vector<ShownPart> parts;
+  for (size_t begin = 0; begin < ids.size();) {
+    auto counts = [&](size_t t) { return !labelled && t > 0 && (scored.empty() || scored[t] != 0); };
+    size_t end = begin + 1;
+    while (end < ids.size() && counts(end) == counts(begin)) ++end;
+    parts.push_back({tokenizer.decode(ids.subspan(begin, end - begin)), counts(begin)});
+    begin = end;
+  }
+  return parts;
+}
+
+}  // namespace motley

@@ -1,0 +1,64 @@
+// The data of a training run: what a path, a tokenizer and a few wishes make, as tokens, ready to be put into batches. Formats are told by
+// looking (io/dataset/detect.h); what cannot be used is reported with its line; the tokens are kept in a cache folder, if there is one, under a
+// hash of everything they depend on, so that the next run begins at once.
+//
+//   Samples samples = read_samples({.path = "chats.jsonl.gz", .cache_folder = cache, .threads = 2}, *tokenizer);
+//   samples.description()      // "3,421 records, JSONL of OpenAI messages (gzip)"
+//   samples.ids(0)             // the tokens of the first
+//
+// A Samples is constant and cheap to copy; any number of threads may read it.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/dataset/data_options.h"
+#include "io/dataset/sample_data.h"
+#include "io/tokenizer/tokenizer.h"
+
+namespace motley {
+
+class Samples {
+ public:
+  explicit Samples(SampleData data) : data_(std::make_shared<const SampleData>(std::move(data))) {}
+
+  int64_t size() const { return data_->size(); }
+  int64_t tokens() const { return static_cast<int64_t>(data_->begins.back()); }  // of all samples
+
+  std::span<const int32_t> ids(int64_t i) const { return data_->all_ids().subspan(begin(i), length(i)); }
+  // Empty: every token but the first is a target. Otherwise as long as ids: 1 where this token is to be predicted and counts.
+  std::span<const uint8_t> scored(int64_t i) const {
+    return data_->scored ? data_->all_scored().subspan(begin(i), length(i)) : std::span<const uint8_t>();
+  }
+  // Empty for texts; one class's index or a value; or a 0 or 1 for each class.
+  std::span<const float> labels(int64_t i) const {
+    const auto width = static_cast<size_t>(data_->label_width);
+    return std::span(data_->labels).subspan(static_cast<size_t>(i) * width, width);
+  }
+  int64_t label_width() const { return data_->label_width; }                    // how many labels(i) gives
+  const std::vector<std::string>& classes() const { return data_->classes; }    // by index; empty where labels are values, or there are none
+  const std::string& description() const { return data_->description; }         // what was found, in one line
+  const std::vector<std::string>& warnings() const { return data_->warnings; }  // what to tell the user, a sentence (or a short list) each
+  uint64_t content_hash() const { return data_->hash; }                         // of files, tokenizer and options: the same data again have the same
+
+ private:
+  size_t begin(int64_t i) const { return static_cast<size_t>(data_->begins[static_cast<size_t>(i)]); }
+  size_t length(int64_t i) const { return static_cast<size_t>(data_->begins[static_cast<size_t>(i) + 1]) - begin(i); }
+  std::shared_ptr<const SampleData> data_;
+};
+
+// progress: bytes of the files that were read, of all; it may throw, which ends the work and leaves nothing behind. Error(file) when the data
+// are missing, damaged, or more than one record in a hundred cannot be used; Error(usage) when options do not fit the data.
+Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, const std::function<void(int64_t done, int64_t total)>& progress = {});
+
+// A sample as people read it before the first step: stretches of text, and which of them the model learns to say.
+struct ShownPart {
+  std::string text;
+  bool counts = false;
+};
+std::vector<ShownPart> show_sample(const Samples& samples, int64_t i, const Tokenizer& tokenizer);
+
+}  // namespace motley
