@@ -1,5 +1,7 @@
 #include "ops/builder.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/error.h"
 #include "ir/text.h"
@@ -145,6 +147,14 @@ Value Builder::dropout(Value x, float rate) {
 }
 
 void Builder::output(Value v, std::string name) { graph_.outputs.push_back({v, std::move(name)}); }
+
+Value Builder::take_output(std::string_view name) {
+  auto at = std::ranges::find(graph_.outputs, name, &Output::name);
+  check(at != graph_.outputs.end(), "an output that is taken was made before");
+  Value v = at->value;
+  graph_.outputs.erase(at);
+  return v;
+}
 
 Builder::Scope::Scope(Builder& builder, std::string prefix, int block) : builder_(builder), old_prefix_(builder.prefix_), old_block_(builder.block_) {
   builder_.prefix_ = std::move(prefix);

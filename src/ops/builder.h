@@ -97,6 +97,7 @@ class Builder {
   Value dropout(Value x, float rate);
 
   void output(Value v, std::string name);
+  Value take_output(std::string_view name);  // one that was, and is no longer: to go on from it
 
   // Names and block numbers of what is emitted while the guard lives; scopes nest.
   class Scope {
