@@ -108,7 +108,10 @@ struct ModelConfig {
   bool has_experts(int64_t layer) const { return !expert_layers.empty() && expert_layers[static_cast<size_t>(layer)]; }
   int64_t built_context() const { return context > 0 ? context : max_positions; }
   int64_t num_labels() const { return static_cast<int64_t>(labels.size()); }
-  int64_t longest_text() const { return max_positions - first_position; }  // in tokens
+  int64_t longest_text() const {  // in tokens
+    const int64_t most = max_positions - first_position;
+    return context > 0 && context < most ? context : most;
+  }
   bool operator==(const ModelConfig&) const = default;
 };
 
