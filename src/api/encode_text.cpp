@@ -98,11 +98,7 @@ TextReader open_reader(const std::string& model, const ReaderOptions& options) {
   reader.tokenizer = options.tokenizer.empty() ? find_tokenizer(*reader.checkpoint) : Tokenizer::load(resolve_model(options.tokenizer));
   if (!reader.tokenizer) fail(ErrorKind::file, "model", "{} has no tokenizer (tokenizer.json, vocab.txt, ...); name one with --tokenizer", reader.path);
   ModelSource source = model_from_checkpoint(reader.checkpoint);
-  if (options.embed && source.config.task != Task::embedding) {
-    const bool reads_on = source.config.task == Task::language_model;
-    source.config = with_task(source.config, Task::embedding, {});
-    if (reads_on) source.config.pooling = Pooling::last;  // the only token that has seen the whole text
-  }
+  if (options.embed) source.config = with_task(source.config, Task::embedding, {});
   if (options.pooling) source.config.pooling = *options.pooling;
   if (options.normalise) source.config.normalise = *options.normalise;
   reader.session = std::make_unique<EncodeSession>(source, options.limits, open_device(options.device, options.wishes), options.session);

@@ -125,6 +125,7 @@ std::string hf_architecture(const Family& family, Task task) {
 
 void read_head(const Json& root, const Family& family, const std::string& what, ModelConfig& c) {
   c.task = task_of(root, family, what);
+  if (family.kind == FamilyKind::decoder) c.pooling = Pooling::last;  // the only token that has seen the whole text
   if (!has_labels(c.task)) return;
   c.labels = read_labels(root, what);
   if (c.task != Task::classification) return;
@@ -179,7 +180,7 @@ WeightTypes with_fresh_head(const ModelConfig& config, WeightTypes types) {
   return [config, types = std::move(types)](const std::string& state) -> std::optional<Type> {
     auto type = types(state);
     if (!is_head(config, state)) return type;
-    const bool other_labels = type && has_labels(config.task) && is_last_layer(state) && type->shape[0].n != config.num_labels();
+    const bool other_labels = type && has_labels(config.task) && is_last_layer(state) && !type->shape.empty() && type->shape[0].n != config.num_labels();
     return type && !other_labels ? type : std::optional(Type{Dtype::f32, {}});
   };
 }

@@ -1,5 +1,7 @@
 #include "nn/samples.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace motley {
