@@ -346,7 +346,7 @@ def make_case(case: Case, out: Path):
         stored = dict(model.named_parameters())
         gradients = {name: fingerprint(stored[name].grad) for name in weights if name in stored and stored[name].grad is not None}
         after = {name: value.tolist() for name, value in model.state_dict().items() if "running_" in name}
-        reference |= {"inputs": inputs, "loss": float(loss), "weight": weight, "gradients": gradients, "after": after}
+        reference |= {"inputs": inputs, "loss": float(loss.detach()), "weight": weight, "gradients": gradients, "after": after}
     (folder / "reference.json").write_text(shorten_lists(json.dumps(reference, indent=1)) + "\n")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{case.name:28} {size} bytes", flush=True)
