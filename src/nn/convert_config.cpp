@@ -159,7 +159,7 @@ std::string hf_config_text(const ModelConfig& c, std::string_view stored) {
   common("max_position_embeddings", c.max_positions);
   if (family.kind != FamilyKind::classifier) {
     common("num_attention_heads", c.heads);
-    common("rms_norm_eps", static_cast<double>(c.norm_eps));
+    common("rms_norm_eps", shortest_decimal(c.norm_eps));
     common("hidden_act", std::string(hf_activation(c.activation)));
     common("tie_word_embeddings", c.tied);
     common("bos_token_id", c.bos ? ConfigValue(*c.bos) : ConfigValue(nullptr));

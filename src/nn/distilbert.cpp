@@ -40,13 +40,13 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
 }
 
 void write_hf(const ModelConfig& c, ConfigSink& sink) {
-  sink.set("dropout", static_cast<double>(c.dropout));
-  sink.set(c.task == Task::question_answering ? "qa_dropout" : "seq_classif_dropout", static_cast<double>(c.head_dropout));
+  sink.set("dropout", shortest_decimal(c.dropout));
+  sink.set(c.task == Task::question_answering ? "qa_dropout" : "seq_classif_dropout", shortest_decimal(c.head_dropout));
 }
 
 constexpr std::string_view kTypes[] = {"distilbert"};
 constexpr NamePair kAliases[] = {{"hidden_size", "dim"},           {"intermediate_size", "hidden_dim"}, {"num_attention_heads", "n_heads"},
-                                 {"num_hidden_layers", "n_layers"}, {"hidden_act", "activation"}};
+                                 {"num_hidden_layers", "n_layers"}, {"hidden_act", "activation"},        {"rms_norm_eps", "layer_norm_eps"}};
 
 }  // namespace
 

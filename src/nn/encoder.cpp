@@ -84,8 +84,8 @@ void encoder_read_hf(const ConfigSource& source, ModelConfig& c) {
 
 void encoder_write_hf(const ModelConfig& c, ConfigSink& sink) {
   sink.set("type_vocab_size", c.token_types);
-  sink.set("hidden_dropout_prob", static_cast<double>(c.dropout));
-  sink.set("classifier_dropout", static_cast<double>(c.head_dropout));
+  sink.set("hidden_dropout_prob", shortest_decimal(c.dropout));
+  sink.set("classifier_dropout", shortest_decimal(c.head_dropout));
 }
 
 }  // namespace motley

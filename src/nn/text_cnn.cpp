@@ -59,8 +59,8 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
 void write_hf(const ModelConfig& c, ConfigSink& sink) {
   sink.set("kernel_sizes", c.kernel_sizes);
   sink.set("batch_norm", c.batch_norm);
-  sink.set("norm_eps", static_cast<double>(c.norm_eps));
-  sink.set("dropout", static_cast<double>(c.head_dropout));
+  sink.set("norm_eps", shortest_decimal(c.norm_eps));
+  sink.set("dropout", shortest_decimal(c.head_dropout));
 }
 
 constexpr std::string_view kTypes[] = {"text-cnn"};

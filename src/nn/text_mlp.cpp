@@ -21,7 +21,7 @@ void build(Builder& b, const ModelConfig& c) {
 }
 
 void read_hf(const ConfigSource& source, ModelConfig& c) { c.dropout = static_cast<float>(source.number("dropout", {0, 0.99}, 0)); }
-void write_hf(const ModelConfig& c, ConfigSink& sink) { sink.set("dropout", static_cast<double>(c.dropout)); }
+void write_hf(const ModelConfig& c, ConfigSink& sink) { sink.set("dropout", shortest_decimal(c.dropout)); }
 
 constexpr std::string_view kTypes[] = {"text-mlp"};
 constexpr NamePair kAliases[] = {{"hidden_size", "embedding_size"},

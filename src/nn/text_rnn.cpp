@@ -61,7 +61,7 @@ void read_hf(const ConfigSource& source, ModelConfig& c) {
 void write_hf(const ModelConfig& c, ConfigSink& sink) {
   sink.set("cell", std::string(c.cell == RecurrentCell::gru ? "gru" : "lstm"));
   sink.set("bidirectional", c.bidirectional);
-  sink.set("dropout", static_cast<double>(c.dropout));
+  sink.set("dropout", shortest_decimal(c.dropout));
 }
 
 constexpr std::string_view kTypes[] = {"text-rnn"};
