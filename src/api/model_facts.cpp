@@ -86,6 +86,7 @@ void add_memory(ModelFacts& facts, std::optional<int64_t> context) {
   const ModelDemand demand = demand_of(source_of(facts));
   facts.kv_elements_per_token = demand.kv_row_elements;
   if (!facts.checkpoint->has_weights()) facts.weight_bytes = demand.weight_bytes;
+  if (facts.config->task != Task::language_model) return;  // no keys and values are kept
   std::vector<int64_t> contexts;
   if (context) {
     contexts = {std::min(*context, demand.max_positions)};

@@ -5,6 +5,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace motley {
 
@@ -32,5 +33,12 @@ constexpr float philox_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
 
 // Standard normal by Box-Muller on elements 2i and 2i+1 of the stream.
 float philox_normal(uint64_t seed, uint64_t stream, uint64_t index);
+
+// A stream for each name (FNV-1a), always even: whoever needs a second one adds one.
+constexpr uint64_t stream_of(std::string_view name) {
+  uint64_t h = 14695981039346656037ull;
+  for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  return h & ~uint64_t{1};
+}
 
 }  // namespace motley

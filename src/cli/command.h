@@ -16,6 +16,8 @@ struct Command {
 
 Body add_run(CLI::App& app);
 Body add_chat(CLI::App& app);
+Body add_embed(CLI::App& app);
+Body add_classify(CLI::App& app);
 Body add_eval(CLI::App& app);
 Body add_explain(CLI::App& app);
 Body add_bench(CLI::App& app);

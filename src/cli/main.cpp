@@ -16,6 +16,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"run", "continue a text", add_run},
     {"chat", "talk with a model on the terminal", add_chat},
+    {"embed", "texts to vectors", add_embed},
+    {"classify", "what a classifier, tagger or question answerer says of texts", add_classify},
     {"eval", "measure how well a model predicts a text", add_eval},
     {"bench", "measure tokens per second, and how much of the limit that is", add_bench},
     {"explain", "what the compiler makes of a model here, and why", add_explain},

@@ -76,6 +76,14 @@ std::string context_of(const ModelConfig& c) {
   return out;
 }
 
+std::string task_of(const ModelConfig& c) {
+  constexpr size_t kShown = 8;
+  std::string out(task_name(c.task));
+  for (size_t i = 0; i < std::min(kShown, c.labels.size()); ++i) out += fmt::format("{}{}", i ? ", " : ": ", printable(c.labels[i], 40));
+  if (c.labels.size() > kShown) out += fmt::format(" and {} more", c.labels.size() - kShown);
+  return out;
+}
+
 std::string token_of(const Tokenizer& t, const char* role, int32_t id) {
   return id < 0 ? "" : fmt::format(", {} {} '{}'", role, id, printable(t.token_text(id), 40));
 }
@@ -127,6 +135,7 @@ std::string text_of(const ModelFacts& facts, const ShowFlags& f) {
     out += line("layers", layers_of(*facts.config));
     out += line("context", context_of(*facts.config));
     out += line("vocabulary", fmt::format("{} rows", facts.config->vocab));
+    if (facts.config->task != Task::language_model) out += line("task", task_of(*facts.config));
   }
   if (facts.weight_bytes > 0)
     out += line("weights",
@@ -167,6 +176,8 @@ OrderedJson config_json(const ModelConfig& c) {
                       {"rope_dims", c.rope.dims},
                       {"rope_scaling", scaling_name(c.rope.scaling)}};
   if (c.experts > 0) json["experts"] = c.experts, json["experts_used"] = c.experts_used, json["expert_ff"] = c.expert_ff;
+  json["task"] = task_name(c.task);
+  if (!c.labels.empty()) json["labels"] = c.labels;
   json["bos"] = c.bos ? OrderedJson(*c.bos) : OrderedJson(nullptr);
   json["eos"] = c.eos;
   return json;

@@ -1,15 +1,29 @@
 #include "control/model_source.h"
 
+#include "io/sentence_modules.h"
+#include "nn/heads.h"
 #include "nn/weights.h"
 
 namespace motley {
 namespace {
 
+// A sentence-transformers folder says beside config.json how its texts become vectors; config.json may still name what the model was made of.
+void apply_sentence_modules(const Checkpoint& checkpoint, ModelConfig& config) {
+  if (checkpoint.format() != CheckpointFormat::hf || has_labels(config.task) || config.task == Task::question_answering) return;
+  const auto modules = read_sentence_modules(checkpoint.folder());
+  if (!modules) return;
+  config = with_task(config, Task::embedding, {});
+  config.pooling = modules->pooling == "mean" ? Pooling::mean : modules->pooling == "cls" ? Pooling::first : Pooling::last;
+  config.normalise = modules->normalise;
+  config.context = modules->max_tokens;
+}
+
 // What the functions of a ModelSource share.
 struct CheckpointModel {
   CheckpointModel(std::shared_ptr<const Checkpoint> c, int64_t context)
       : checkpoint(std::move(c)), config(read_config(*checkpoint)), weights(config, *checkpoint) {
-    config.context = context;
+    apply_sentence_modules(*checkpoint, config);
+    if (context > 0) config.context = context;
   }
   CheckpointModel(const CheckpointModel&) = delete;  // weights refers to config
   CheckpointModel& operator=(const CheckpointModel&) = delete;

@@ -14,12 +14,6 @@
 namespace motley {
 namespace {
 
-uint64_t stream_of(const std::string& name) {
-  uint64_t h = 14695981039346656037ull;  // FNV-1a
-  for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return h & ~uint64_t{1};
-}
-
 // Blocks of packed normal numbers. 1,024 of them are packed and then repeated from changing starts, since packing a billion numbers would
 // take longer than what is to be measured.
 void random_blocks(Dtype type, uint64_t seed, uint64_t stream, float deviation, std::span<std::byte> to) {
@@ -87,7 +81,7 @@ ModelSource random_model(const std::string& name, const ModelConfig& shape_of, c
 }
 
 int64_t layer_of(const std::string& state) {
-  for (const char* marker : {"layers.", ".h.", "blk."}) {
+  for (const char* marker : {"layers.", "layer.", ".h.", "blk."}) {
     auto at = state.find(marker);
     if (at == std::string::npos) continue;
     return std::strtoll(state.c_str() + at + std::strlen(marker), nullptr, 10);

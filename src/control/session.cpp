@@ -54,7 +54,10 @@ StepLimits step_limits(const Plan& plan, int64_t vocab) {
 Graph build_graph(const ModelSource& source, const Plan& plan) {
   ModelConfig config = source.config;
   config.context = plan.context;
-  Builder b(build_limits(plan), source.types, source.name);
+  BuildLimits limits = build_limits(plan);
+  limits.mode = run_mode(config);
+  limits.bound = family_of(config).grid;
+  Builder b(limits, source.types, source.name);
   build_model(b, config);
   return b.take();
 }
@@ -107,6 +110,9 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
 
 Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<Device> device, const SessionOptions& options)
     : plan_(plan), limits_(step_limits(plan, source.config.vocab)), device_(std::move(device)) {
+  if (source.config.task != Task::language_model)
+    fail(ErrorKind::usage, "model", "{} is made for '{}' and does not continue texts; see 'motley classify' and 'motley embed'", source.name,
+         task_name(source.config.task));
   auto start = std::chrono::steady_clock::now();
   compiled_ = compile(build_graph(source, plan), device_->target(),
                       {.token_ranges = token_ranges(plan.batch_tokens), .skip = options.skip, .after = options.after_pass});

@@ -53,7 +53,8 @@ Graph without_dead(const Graph& graph) {
     if (live[i])
       for (Value v : graph.nodes[i].in) mark(v);
   return rebuild(graph, [&](Graph& to, const Node& n, int32_t i) -> std::vector<Value> {
-    if (!live[static_cast<size_t>(i)]) return {};
+    // Nothing stands for what is dropped, but what is dropped too may ask for it.
+    if (!live[static_cast<size_t>(i)]) return std::vector<Value>(n.out.size());
     return copy_node(to, n);
   });
 }

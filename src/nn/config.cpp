@@ -43,11 +43,17 @@ void check_config(const ModelConfig& c, const std::string& what) {
     fail(ErrorKind::file, "config", "{}: {} heads cannot share {} key-value heads evenly, expected a divisor of {}", what, c.heads, c.kv_heads,
          c.heads);
   const FormatDifference difference = family_of(c).difference;
-  if (difference == FormatDifference::transposed || difference == FormatDifference::qkv_by_head) {
+  const bool encoder = family_of(c).kind == FamilyKind::encoder;
+  if (encoder || difference == FormatDifference::transposed || difference == FormatDifference::qkv_by_head) {
     if (c.heads * c.head_dim != c.hidden || c.kv_heads != c.heads)
       fail(ErrorKind::file, "config", "{}: {} channels do not divide into {} heads of {} with as many key-value heads ({})", what, c.hidden, c.heads,
            c.head_dim, c.kv_heads);
   }
+  if (encoder) {
+    check_range(what, "the kinds of segments", c.token_types, 0, kMaxVocab);
+    check_range(what, "the position of the first token", c.first_position, 0, c.max_positions - 1);
+  }
+  if (has_labels(c.task)) check_range(what, "the number of labels", c.num_labels(), 1, kMaxVocab);
   check_rope(what, c.rope, c);
   if (c.window_rope) check_rope(what, *c.window_rope, c);
   if (static_cast<int64_t>(c.windows.size()) != c.layers)

@@ -15,8 +15,19 @@
 
 #include "io/checkpoint.h"
 #include "ir/op.h"
+#include "nn/task.h"
 
 namespace motley {
+
+// Which vector stands for a text.
+enum class Pooling : uint8_t {
+  mean,    // of all its tokens
+  first,   // that of [CLS]
+  last,    // of models that read from left to right
+  pooler,  // BERT's own: tanh(dense(first))
+};
+
+enum class RecurrentCell : uint8_t { gru, lstm };
 
 enum class RopeScaling : uint8_t {
   none,
@@ -57,6 +68,22 @@ struct ModelConfig {
   bool tied = false;                                            // the head is the embedding
   bool parallel_residual = false;                               // attention and feed-forward read the same input (GPT-NeoX)
 
+  Task task = Task::language_model;
+  std::vector<std::string> labels;     // of tasks that have some (task.h), by number
+  Pooling pooling = Pooling::mean;     // of embeddings
+  bool normalise = false;              // embeddings have length one
+  float dropout = 0, head_dropout = 0;  // while learning: of what layers add, and before the last layer
+
+  // ---- encoders: BERT and its kin
+  bool causal = true;          // a token sees what stands before it alone
+  int64_t token_types = 0;     // kinds of segments that tokens are marked with; 0: none
+  int64_t first_position = 0;  // the position of a text's first token (RoBERTa: 2)
+
+  // ---- small classifiers
+  RecurrentCell cell = RecurrentCell::gru;
+  bool bidirectional = false, batch_norm = false;
+  std::vector<int64_t> kernel_sizes;  // tokens that a convolution sees, a group of `ff` filters for each
+
   RopeConfig rope;
   std::optional<RopeConfig> window_rope;           // of layers with a window, where it is another (Gemma 3)
   std::vector<int64_t> windows;                    // by layer: positions seen, 0 all
@@ -80,6 +107,11 @@ struct ModelConfig {
   int64_t window(int64_t layer) const { return windows[static_cast<size_t>(layer)]; }
   bool has_experts(int64_t layer) const { return !expert_layers.empty() && expert_layers[static_cast<size_t>(layer)]; }
   int64_t built_context() const { return context > 0 ? context : max_positions; }
+  int64_t num_labels() const { return static_cast<int64_t>(labels.size()); }
+  int64_t longest_text() const {  // in tokens
+    const int64_t most = max_positions - first_position;
+    return context > 0 && context < most ? context : most;
+  }
   bool operator==(const ModelConfig&) const = default;
 };
 

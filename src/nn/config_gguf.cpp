@@ -178,6 +178,7 @@ ModelConfig read_gguf_config(const Checkpoint& checkpoint) {
   c.name = checkpoint.gguf()->find_string("general.name").value_or("");
   c.format = CheckpointFormat::gguf;
   c.activation = family.defaults.activation;
+  c.pooling = Pooling::last;  // these are all decoders
   if (family.difference == FormatDifference::rotary_rows) c.pairing = RopePairing::interleaved;
   read_common(source, checkpoint, c);
   c.windows = read_windows(source, c, family.full_every);

@@ -8,6 +8,7 @@
 #include "io/quantisation_config.h"
 #include "nn/config.h"
 #include "nn/families.h"
+#include "nn/heads.h"
 #include "nn/rope.h"
 
 namespace motley {
@@ -151,7 +152,7 @@ void read_common(const HfSource& source, const HfDefaults& defaults, ModelConfig
   auto size = [&](const char* key, int64_t high, int64_t otherwise) {
     return otherwise > 0 ? source.integer(key, {1, high}, otherwise) : source.integer(key, {1, high});
   };
-  c.layers = size("num_hidden_layers", kMaxLayers, 0);
+  c.layers = size("num_hidden_layers", kMaxLayers, defaults.layers);
   c.hidden = size("hidden_size", kMaxWidth, 0);
   c.heads = size("num_attention_heads", kMaxHeads, defaults.heads);
   c.kv_heads = size("num_key_value_heads", kMaxHeads, defaults.kv_heads > 0 ? defaults.kv_heads : c.heads);
@@ -205,6 +206,7 @@ ModelConfig read_config(const Json& root, const std::string& what) {
   c.format = CheckpointFormat::hf;
   HfSource source(flat, what, family.aliases);
   read_common(source, family.defaults, c);
+  read_head(flat, family, what, c);
   family.read_hf(source, c);
   check_config(c, what);
   return c;

@@ -3,6 +3,7 @@
 //
 //   sink.set("use_parallel_residual", c.parallel_residual);
 #pragma once
+#include <charconv>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,6 +14,15 @@ namespace motley {
 
 using ConfigValue = std::variant<std::nullptr_t, bool, int64_t, double, std::string, std::vector<bool>, std::vector<double>, std::vector<int64_t>,
                                  std::vector<std::string>>;
+
+// The shortest decimal number that is read as this float: 1e-12 and not 9.999999960041972e-13.
+inline double shortest_decimal(float x) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof text, x).ptr;
+  double decimal = 0;
+  std::from_chars(text, end, decimal);
+  return decimal;
+}
 
 struct ConfigEntry {
   std::string key;

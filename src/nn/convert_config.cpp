@@ -7,6 +7,7 @@
 #include "ir/text.h"
 #include "nn/convert.h"
 #include "nn/families.h"
+#include "nn/heads.h"
 #include "nn/rope.h"
 
 namespace motley {
@@ -148,20 +149,22 @@ std::string hf_config_text(const ModelConfig& c, std::string_view stored) {
       if (alias.hf == key) key = alias.gguf;
     sink.set(key, std::move(value));
   };
-  sink.set("architectures", std::vector<std::string>{std::string(family.architecture)});
+  sink.set("architectures", std::vector<std::string>{hf_architecture(family, c.task)});
   sink.set("model_type", std::string(family.model_types[0]));
   sink.set("torch_dtype", std::string(stored));
   common("num_hidden_layers", c.layers);
   common("hidden_size", c.hidden);
   common("intermediate_size", c.ff);
-  common("num_attention_heads", c.heads);
   common("vocab_size", c.vocab);
   common("max_position_embeddings", c.max_positions);
-  common("rms_norm_eps", static_cast<double>(c.norm_eps));
-  common("hidden_act", std::string(hf_activation(c.activation)));
-  common("tie_word_embeddings", c.tied);
-  common("bos_token_id", c.bos ? ConfigValue(*c.bos) : ConfigValue(nullptr));
-  common("eos_token_id", c.eos.empty() ? ConfigValue(nullptr) : c.eos.size() == 1 ? ConfigValue(c.eos[0]) : ConfigValue(c.eos));
+  if (family.kind != FamilyKind::classifier) {
+    common("num_attention_heads", c.heads);
+    common("rms_norm_eps", shortest_decimal(c.norm_eps));
+    common("hidden_act", std::string(hf_activation(c.activation)));
+    common("tie_word_embeddings", c.tied);
+    common("bos_token_id", c.bos ? ConfigValue(*c.bos) : ConfigValue(nullptr));
+    common("eos_token_id", c.eos.empty() ? ConfigValue(nullptr) : c.eos.size() == 1 ? ConfigValue(c.eos[0]) : ConfigValue(c.eos));
+  }
   if (!family.layer_norm) {
     common("num_key_value_heads", c.kv_heads);
     common("head_dim", c.head_dim);
@@ -176,11 +179,14 @@ std::string hf_config_text(const ModelConfig& c, std::string_view stored) {
   Json json = Json::object();
   for (const ConfigEntry& entry : sink.entries()) json[entry.key] = to_json(entry.value);
   if (c.rope.dims > 0) json["rope_scaling"] = hf_rope_scaling(c.rope, c);
+  write_head(c, json);
   return json.dump(2) + "\n";
 }
 
 std::vector<ConfigEntry> gguf_metadata(const ModelConfig& c) {
   const Family& family = family_of(c);
+  if (family.gguf.empty()) refuse(c, "this program knows no GGUF files of it");
+  if (c.task != Task::language_model) refuse(c, fmt::format("its last layer is for '{}'", task_name(c.task)));
   if (c.activation != family.defaults.activation)
     refuse(c, fmt::format("its activation is {}, and GGUF has no word for it but the family's own", hf_activation(c.activation)));
   ConfigSink out;

@@ -5,13 +5,15 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "nn/families_list.h"
+#include "nn/heads.h"
 #include "nn/other_architectures.h"
 
 namespace motley {
 namespace {
 
 constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3, &kQwen3Moe,
-                                       &kGemma, &kGemma2,  &kGemma3,  &kPhi3,  &kGpt2,  &kGptNeoX};
+                                       &kGemma, &kGemma2,  &kGemma3,  &kPhi3,  &kGpt2,  &kGptNeoX,
+                                       &kBert,  &kRoberta, &kDistilBert, &kTextRnn, &kTextCnn, &kTextMlp};
 
 [[noreturn]] void refuse(std::string_view what, std::string_view key, std::string_view architecture, const std::vector<std::string_view>& known) {
   std::string list;
@@ -48,7 +50,7 @@ const Family& find_hf_family(std::string_view model_type, std::string_view archi
       types.push_back(type);
     }
     architectures.push_back(family->architecture);
-    if (model_type.empty() && family->architecture == architecture) return *family;
+    if (model_type.empty() && architecture_stem(family->architecture) == architecture_stem(architecture)) return *family;
   }
   if (model_type.empty()) refuse(what, "the entry of 'architectures'", architecture, architectures);
   refuse(what, "'model_type'", model_type, types);
@@ -58,6 +60,7 @@ const Family& find_gguf_family(std::string_view architecture, bool has_experts, 
   std::vector<std::string_view> known;
   if (architecture == kMixtral.gguf && has_experts) return kMixtral;
   for (const Family* family : kFamilies) {
+    if (family->gguf.empty()) continue;
     if (family->gguf == architecture) return *family;
     if (known.empty() || known.back() != family->gguf) known.push_back(family->gguf);
   }
@@ -65,6 +68,8 @@ const Family& find_gguf_family(std::string_view architecture, bool has_experts, 
 }
 
 void build_model(Builder& b, const ModelConfig& config) { family_of(config).build(b, config); }
+
+BuildMode run_mode(const ModelConfig& config) { return config.task == Task::language_model ? BuildMode::serve : BuildMode::embed; }
 
 std::vector<int64_t> hf_windows(const ConfigSource& source, const ModelConfig& c, int64_t window, const std::function<bool(int64_t)>& slides) {
   std::vector<int64_t> windows;

@@ -15,10 +15,9 @@
 #include "nn/config.h"
 #include "nn/config_sink.h"
 #include "nn/config_source.h"
+#include "ops/builder.h"
 
 namespace motley {
-
-class Builder;
 
 // A Hugging Face name and what GGUF calls it; "{}" stands for the layer's number. Without ".weight" and ".bias", which both share.
 struct NamePair {
@@ -39,14 +38,20 @@ struct HfDefaults {
   double norm_eps = 1e-6, theta = 10000, partial_rotary = 1;
   Activation activation = Activation::silu;
   bool tied = false, qkv_bias = false, output_bias = false, ff_bias = false;
-  int64_t heads = 0, kv_heads = 0, head_dim = 0, vocab = 0, max_positions = 0;
+  int64_t layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0, max_positions = 0;
+};
+
+enum class FamilyKind : uint8_t {
+  decoder,     // continues texts; with another last layer it classifies or embeds them
+  encoder,     // reads texts whole
+  classifier,  // small, made to classify texts; trained here and read by nobody else
 };
 
 struct Family {
   std::string_view name;
   std::span<const std::string_view> model_types;  // config.json's "model_type"; the first is written
-  std::string_view architecture;                  // its "architectures"
-  std::string_view gguf;                          // general.architecture
+  std::string_view architecture;                  // its "architectures", of the usual task
+  std::string_view gguf;                          // general.architecture; empty where GGUF files of it are not read
   std::string_view weights_prefix;                // of Hugging Face tensor names, which some files leave out
   void (*build)(Builder& b, const ModelConfig& c);
   // What the common reading and writing (config_hf.cpp, config_gguf.cpp, convert_config.cpp) do not cover; called after it. The GGUF
@@ -61,6 +66,8 @@ struct Family {
   bool layer_norm = false;  // with biases, and as many key-value heads as heads: the families before Llama
   int64_t full_every = 0;   // of GGUF files with a window: every how many layers one sees everything
   HfDefaults defaults = {};
+  FamilyKind kind = FamilyKind::decoder;
+  bool grid = false;  // it works on whole sequences of one size (Builder::grid)
 };
 
 std::span<const Family* const> families();
@@ -72,8 +79,10 @@ const Family& family_of(const ModelConfig& config);
 const Family& find_hf_family(std::string_view model_type, std::string_view architecture, const std::string& what);
 const Family& find_gguf_family(std::string_view architecture, bool has_experts, const std::string& what);
 
-// The graph of one step: tokens in, "logits" out.
+// The graph of one step: tokens in, "logits" out, or "embedding" of models that embed.
 void build_model(Builder& b, const ModelConfig& config);
+// The mode in which a model answers: it continues texts from a cache, or takes them whole.
+BuildMode run_mode(const ModelConfig& config);
 
 // ---- readings that several families share
 // Windows by layer: where the file lists "layer_types" those called sliding, otherwise those for which `slides(layer)` holds.

@@ -17,7 +17,7 @@ void build(Builder& b, const ModelConfig& c) {
   Rotary rotary(b, c);
   Value h = gemma_embed(b, c);
   for (int64_t layer = 0; layer < c.layers; ++layer) h = gemma_sandwich_block(b, c, rotary, layer, h, true);
-  logits(b, c, rms_norm(b, c, b.wanted_rows(h), "model.norm"));
+  answer(b, c, rms_norm(b, c, rows_to_answer(b, c, h), "model.norm"));
 }
 
 RopeConfig local_rope(double theta, const ModelConfig& c) {

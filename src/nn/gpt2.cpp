@@ -30,7 +30,7 @@ void build(Builder& b, const ModelConfig& c) {
     h = b.add(h, self_attention(b, c, layer, layer_norm(b, c, h, "ln_1")));
     h = b.add(h, feed_forward(b, c, layer_norm(b, c, h, "ln_2")));
   }
-  logits(b, c, layer_norm(b, c, b.wanted_rows(h), "transformer.ln_f"), "lm_head", "transformer.wte");
+  answer(b, c, layer_norm(b, c, rows_to_answer(b, c, h), "transformer.ln_f"), "lm_head", "transformer.wte");
 }
 
 void read_hf(const ConfigSource& source, ModelConfig& c) {

@@ -35,7 +35,7 @@ void build(Builder& b, const ModelConfig& c) {
     Value x = c.parallel_residual ? h : attended;
     h = b.add(attended, feed_forward(b, c, layer_norm(b, c, x, "post_attention_layernorm")));
   }
-  logits(b, c, layer_norm(b, c, b.wanted_rows(h), "gpt_neox.final_layer_norm"), "embed_out", "gpt_neox.embed_in");
+  answer(b, c, layer_norm(b, c, rows_to_answer(b, c, h), "gpt_neox.final_layer_norm"), "embed_out", "gpt_neox.embed_in");
 }
 
 void read_hf(const ConfigSource& source, ModelConfig& c) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/error.h"
 #include "nn/rope.h"
 #include "ops/builder.h"
 
@@ -58,7 +59,8 @@ Value attention(Builder& b, const ModelConfig& c, const Rotary& rotary, int64_t 
 
 Value attend(Builder& b, const ModelConfig& c, int64_t layer, Value q, Value k, Value v) {
   return b.merge_heads(
-      b.attend(q, k, v, {.scale = static_cast<float>(c.attention_scale), .softcap = c.attention_softcap, .window = c.window(layer)}));
+      b.attend(q, k, v,
+               {.scale = static_cast<float>(c.attention_scale), .softcap = c.attention_softcap, .window = c.window(layer), .causal = c.causal}));
 }
 
 Value gated_feed_forward(Builder& b, const ModelConfig& c, Value x) {
@@ -85,11 +87,45 @@ Value expert_feed_forward(Builder& b, const ModelConfig& c, Value x, const Exper
   return b.reshape(b.sum(y, 1), {tokens, {c.hidden}});
 }
 
-void logits(Builder& b, const ModelConfig& c, Value x, std::string_view head, std::string_view table) {
+Value rows_to_answer(Builder& b, const ModelConfig& c, Value h) {
+  if (c.task == Task::language_model) return b.wanted_rows(h);
+  if (c.task != Task::embedding) return b.last_rows(h);
+  switch (c.pooling) {
+    case Pooling::mean:  // of what the norm makes of them
+      return h;
+    case Pooling::first:
+      return b.first_rows(h);
+    case Pooling::last:
+      return b.last_rows(h);
+    case Pooling::pooler:
+      refuse_pooler(c);
+  }
+  return {};
+}
+
+void refuse_pooler(const ModelConfig& c) {
+  fail(ErrorKind::usage, "embed", "a {} model has no pooler; pool its tokens by mean, first or last", c.family);
+}
+
+void answer(Builder& b, const ModelConfig& c, Value x, std::string_view head, std::string_view table) {
+  if (c.task == Task::embedding) return sentence_embedding(b, c, c.pooling == Pooling::mean ? b.mean_rows(x) : x);
+  if (c.task != Task::language_model) {
+    Value w = b.weight("score.weight", {c.num_labels(), c.hidden});
+    return b.output(b.matmul(b.dropout(x, c.head_dropout), w), "logits");
+  }
   Value w = b.weight(weight_of(c.tied ? table : head), {c.vocab, c.hidden});
   auto scope = b.scope(head);
   Value y = b.matmul(x, w);
   b.output(c.logit_softcap > 0 ? b.softcap(y, c.logit_softcap) : y, "logits");
+}
+
+void sentence_embedding(Builder& b, const ModelConfig& c, Value pooled) {
+  auto scope = b.scope("embedding");
+  if (c.normalise) {
+    Value length = b.emit(Sqrt{}, {b.sum(b.mul(pooled, pooled))});
+    pooled = b.div(pooled, b.emit(Maximum{}, {length, b.scalar(1e-12f)}));
+  }
+  b.output(pooled, "embedding");
 }
 
 }  // namespace motley

@@ -3,7 +3,7 @@
 //
 //   Value h = embed(b, c);
 //   h = b.add(h, attention(b, c, rotary, layer, rms_norm(b, c, h, "input_layernorm")));
-//   logits(b, c, rms_norm(b, c, b.wanted_rows(h), "model.norm"));
+//   answer(b, c, rms_norm(b, c, rows_to_answer(b, c, h), "model.norm"));
 //
 // T tokens, E = hidden, H heads of D elements, F = ff.
 #pragma once
@@ -49,7 +49,18 @@ struct ExpertNames {
 };
 Value expert_feed_forward(Builder& b, const ModelConfig& c, Value x, const ExpertNames& names);
 
-// The graph's output from the wanted rows [R, E] after the last norm: the head, or the embedding where it is tied, and the soft cap.
-void logits(Builder& b, const ModelConfig& c, Value x, std::string_view head = "lm_head", std::string_view table = "model.embed_tokens");
+// Of a decoder's hidden states [T, E] those that its task answers from, before the last norm: the rows whose logits are wanted, or each
+// text's last, which has seen all of it.
+Value rows_to_answer(Builder& b, const ModelConfig& c, Value h);
+
+// A decoder's output from those rows after the last norm. A language model's is "logits" by the head, or by the embedding where it is tied,
+// with the soft cap; a classifier's by "score"; otherwise the text's embedding.
+void answer(Builder& b, const ModelConfig& c, Value x, std::string_view head = "lm_head", std::string_view table = "model.embed_tokens");
+
+// Error(usage): only BERT and RoBERTa have one.
+[[noreturn]] void refuse_pooler(const ModelConfig& c);
+
+// Output "embedding" [S, E] from a text's pooled vector, of length one where the model wants that.
+void sentence_embedding(Builder& b, const ModelConfig& c, Value pooled);
 
 }  // namespace motley

@@ -15,7 +15,7 @@ void build(Builder& b, const ModelConfig& c) {
     h = b.add(h, attention(b, c, rotary, layer, rms_norm(b, c, h, "input_layernorm")));
     h = b.add(h, gated_feed_forward(b, c, rms_norm(b, c, h, "post_attention_layernorm")));
   }
-  logits(b, c, rms_norm(b, c, b.wanted_rows(h), "model.norm"));
+  answer(b, c, rms_norm(b, c, rows_to_answer(b, c, h), "model.norm"));
 }
 
 void read_llama(const ConfigSource& source, ModelConfig& c) { c.ff_bias = source.flag("mlp_bias", false); }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace motley {
 namespace {
@@ -56,11 +57,16 @@ std::optional<std::string> hf_name(const Family& family, std::string_view gguf) 
 
 std::vector<std::string> hf_candidates(const Family& family, std::string_view state) {
   std::vector<std::string> names = {std::string(state)};
-  if (state.starts_with(family.weights_prefix)) names.emplace_back(state.substr(family.weights_prefix.size()));
+  if (!family.weights_prefix.empty() && state.starts_with(family.weights_prefix)) names.emplace_back(state.substr(family.weights_prefix.size()));
   if (family.weights_prefix == "model.") {
     names.push_back(fmt::format("language_model.{}", state));
     if (state.starts_with("model.")) names.push_back(fmt::format("model.language_model.{}", state.substr(6)));
   }
+  // The first files of BERT call a norm's weights as its paper does; some files keep a tied bias beside the matrix.
+  for (auto [now, then] : {std::pair("LayerNorm.weight", "LayerNorm.gamma"), std::pair("LayerNorm.bias", "LayerNorm.beta"),
+                           std::pair("cls.predictions.bias", "cls.predictions.decoder.bias"), std::pair("lm_head.bias", "lm_head.decoder.bias")})
+    for (size_t i = 0, known = names.size(); i < known && state.ends_with(now); ++i)
+      names.push_back(names[i].substr(0, names[i].size() - std::strlen(now)) + then);
   // transformers 5 gives Mixtral's router the name it has elsewhere.
   if (size_t at = state.find("block_sparse_moe.gate."); at != std::string_view::npos) names.push_back(std::string(state).replace(at, 16, "mlp"));
   return names;

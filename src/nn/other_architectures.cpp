@@ -64,11 +64,8 @@ constexpr OtherArchitecture kOthers[] = {
     {"lfm2*", "a part of its layers are convolutions", "llama"},
     {"t5*", "it has an encoder", "llama"},
     {"whisper*", "it hears speech", "llama"},
-    {"bert", "it reads texts and does not continue them", "llama"},
-    {"nomicbert*", "it reads texts and does not continue them", "llama"},
-    {"roberta", "it reads texts and does not continue them", "llama"},
-    {"distilbert", "it reads texts and does not continue them", "llama"},
-    {"modernbert", "it reads texts and does not continue them", "llama"},
+    {"nomicbert*", "its encoder has rotary positions", "bert"},
+    {"modernbert", "its encoder has rotary positions", "bert"},
 };
 
 }  // namespace

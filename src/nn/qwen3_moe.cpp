@@ -23,7 +23,7 @@ void build(Builder& b, const ModelConfig& c) {
     Value x = rms_norm(b, c, h, "post_attention_layernorm");
     h = b.add(h, c.has_experts(layer) ? expert_feed_forward(b, c, x, kExperts) : gated_feed_forward(b, c, x));
   }
-  logits(b, c, rms_norm(b, c, b.wanted_rows(h), "model.norm"));
+  answer(b, c, rms_norm(b, c, rows_to_answer(b, c, h), "model.norm"));
 }
 
 void read_hf(const ConfigSource& source, ModelConfig& c) {

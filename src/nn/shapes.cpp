@@ -87,6 +87,15 @@ constexpr KnownShape kShapes[] = {
      R"({"model_type": "phi3", "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
          "num_key_value_heads": 32, "vocab_size": 32064, "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
          "rms_norm_eps": 1e-05, "sliding_window": 2047})"},
+    {"bert-base-uncased",
+     R"({"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+         "num_attention_heads": 12, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12})"},
+    {"bert-base-cased",
+     R"({"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+         "num_attention_heads": 12, "vocab_size": 28996, "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12})"},
+    {"minilm-l6",
+     R"({"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6,
+         "num_attention_heads": 12, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12})"},
     {"gpt2-124m", R"({"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "vocab_size": 50257})"},
     {"pythia-160m",
      R"({"model_type": "gpt_neox", "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -113,7 +122,7 @@ std::vector<std::string_view> shape_names() {
 
 std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint) {
   Builder b(
-      {}, types ? types : [](const std::string&) { return Type{Dtype::f32, {}}; }, checkpoint);
+      {.mode = run_mode(config), .bound = family_of(config).grid}, types ? types : [](const std::string&) { return Type{Dtype::f32, {}}; }, checkpoint);
   ModelConfig c = config;
   c.context = 0;
   build_model(b, c);

@@ -1,5 +1,7 @@
 #include "ops/builder.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/error.h"
 #include "ir/text.h"
@@ -33,9 +35,12 @@ Value Builder::step_state(const std::string& name, const Type& type) {
 
 void Builder::update(Value successor, std::string state) { graph_.updates.push_back({successor, std::move(state)}); }
 
-Dim Builder::tokens_dim() const { return {limits_.tokens, limits_.mode == BuildMode::learn ? Sym::none : Sym::T}; }
+Dim Builder::tokens_dim() const { return {limits_.tokens, bound() ? Sym::none : Sym::T}; }
+Dim Builder::sequences_dim() const { return {limits_.sequences, bound() ? Sym::none : Sym::S}; }
 Value Builder::tokens() { return step_input("tokens", {Dtype::i32, {tokens_dim()}}); }
 Value Builder::positions() { return step_input("positions", {Dtype::i32, {tokens_dim()}}); }
+Value Builder::token_types() { return step_input("token_types", {Dtype::i32, {tokens_dim()}}); }
+Value Builder::seq() { return step_input("seq", {Dtype::i32, {tokens_dim()}}); }
 
 std::string Builder::full(std::string_view name) const { return join(prefix_, name); }
 
@@ -113,14 +118,14 @@ Value Builder::merge_heads(Value x) {
 
 Value Builder::attend(Value q, Value k, Value v, const AttendOptions& options) {
   if (limits_.mode == BuildMode::serve) return attend_in_cache(q, k, v, options);
-  Value seq = step_input("seq", {Dtype::i32, {tokens_dim()}});
-  return emit(Attention{options.scale, options.softcap, options.window, options.causal}, {q, k, v, positions(), seq});
+  Value own = seq();
+  return emit(Attention{options.scale, options.softcap, options.window, options.causal}, {q, k, v, positions(), own});
 }
 
 Value Builder::attend_in_cache(Value q, Value k, Value v, const AttendOptions& options) {
   if (!options.causal) fail(ErrorKind::usage, "attend", "a cache holds the past alone: attention that sees what comes later has none");
-  Value slots = step_input("slots", {Dtype::i32, {tokens_dim()}}), seq = step_input("seq", {Dtype::i32, {tokens_dim()}});
-  Value tables = step_input("tables", {Dtype::i32, {{limits_.sequences, Sym::S}, {limits_.blocks}}});
+  Value slots = step_input("slots", {Dtype::i32, {tokens_dim()}}), own = seq();
+  Value tables = step_input("tables", {Dtype::i32, {sequences_dim(), {limits_.blocks}}});
   auto pool = [&](const char* which, Value rows) {
     const Type& t = type(rows);
     if (t.rank() != 3) fail(ErrorKind::usage, "attend", "keys and values are [T, H, D], got {}", to_string(t));
@@ -131,12 +136,63 @@ Value Builder::attend_in_cache(Value q, Value k, Value v, const AttendOptions& o
     return after;
   };
   Value k_cache = pool("k_cache", k), v_cache = pool("v_cache", v);
-  return emit(PagedAttention{options.scale, options.softcap, options.window}, {q, k_cache, v_cache, positions(), seq, tables});
+  return emit(PagedAttention{options.scale, options.softcap, options.window}, {q, k_cache, v_cache, positions(), own, tables});
 }
 
 Value Builder::wanted_rows(Value x) {
   if (limits_.mode == BuildMode::learn) return x;
-  return gather(x, step_input("rows", {Dtype::i32, {{limits_.rows, Sym::R}}}));
+  return gather(x, step_input("rows", {Dtype::i32, {{limits_.rows, bound() ? Sym::none : Sym::R}}}));
+}
+
+Value Builder::first_rows(Value x) { return gather(x, step_input("first", {Dtype::i32, {sequences_dim()}})); }
+Value Builder::last_rows(Value x) { return gather(x, step_input("last", {Dtype::i32, {sequences_dim()}})); }
+
+// A query that likes every key alike gets the mean of the values; every token gets it, and one of each sequence keeps it.
+Value Builder::mean_rows(Value x) {
+  const Type t = type(x);
+  if (t.rank() != 2) fail(ErrorKind::usage, "mean_rows", "takes [T, E], got {}", to_string(t));
+  // As many heads as keep one's values small: what a worker holds of them has a limit.
+  constexpr int64_t kHead = 64;
+  const int64_t heads = t.dim(1).n % kHead == 0 ? t.dim(1).n / kHead : 1;
+  Value alike = emit(Const{{t.dim(0), {heads}, {1}}, {0}}, {});
+  Value values = split_heads(x, heads), own = seq();
+  Value mean = emit(Attention{.causal = false}, {alike, alike, values, positions(), own});
+  return first_rows(merge_heads(mean));
+}
+
+Value Builder::grid(Value x) {
+  const Type t = type(x);
+  const Dim sequences = sequences_dim();
+  if (t.rank() < 1 || t.dim(0).sym != Sym::none || sequences.sym != Sym::none || sequences.n < 1 || t.dim(0).n % sequences.n != 0)
+    fail(ErrorKind::usage, "grid", "{} does not part into {} sequences of one size, which has to be bound", to_string(t), to_string(sequences));
+  Dims shape = {sequences, {t.dim(0).n / sequences.n}};
+  shape.insert(shape.end(), t.shape.begin() + 1, t.shape.end());
+  return reshape(x, shape);
+}
+
+Value Builder::lengths() { return step_input("lengths", {Dtype::i32, {sequences_dim()}}); }
+
+Value Builder::grid_mask() {
+  Value own = emit(Cast{Dtype::f32}, {seq()});
+  Value mask = emit(Less{}, {scalar(-0.5f), own});
+  return grid(reshape(mask, {tokens_dim(), {1}}));
+}
+
+void Builder::bind_sequences(int64_t count) { limits_.sequences = count; }
+
+Value Builder::batch_norm(Value x, float eps, float momentum) {
+  const Shape channels = {type(x).dim(-1).n};
+  Value w = as_f32(weight("weight", channels)), shift = as_f32(weight("bias", channels));
+  Value mean = weight("running_mean", channels), variance = weight("running_var", channels);
+  if (limits_.mode != BuildMode::learn) return emit(BatchNormFixed{eps}, {x, w, shift, as_f32(mean), as_f32(variance)});
+  auto results = emit_all(BatchNorm{eps}, {x, w, shift});
+  auto follow = [&](Value running, Value batch, const char* name) {
+    Value kept = mul(running, scalar(1 - momentum)), added = mul(batch, scalar(momentum));
+    update(emit(Assign{}, {running, add(kept, added)}), full(name));
+  };
+  follow(mean, results[1], "running_mean");
+  follow(variance, results[2], "running_var");
+  return results[0];
 }
 
 Value Builder::dropout(Value x, float rate) {
@@ -145,6 +201,14 @@ Value Builder::dropout(Value x, float rate) {
 }
 
 void Builder::output(Value v, std::string name) { graph_.outputs.push_back({v, std::move(name)}); }
+
+Value Builder::take_output(std::string_view name) {
+  auto at = std::ranges::find(graph_.outputs, name, &Output::name);
+  check(at != graph_.outputs.end(), "an output that is taken was made before");
+  Value v = at->value;
+  graph_.outputs.erase(at);
+  return v;
+}
 
 Builder::Scope::Scope(Builder& builder, std::string prefix, int block) : builder_(builder), old_prefix_(builder.prefix_), old_block_(builder.block_) {
   builder_.prefix_ = std::move(prefix);

@@ -18,6 +18,7 @@ namespace motley {
 
 enum class BuildMode : uint8_t {
   serve,  // cache append and paged attention; the rows asked for; sizes named
+  embed,  // attention over the packed batch; the rows asked for; no cache; sizes named, unless they are wanted bound
   learn,  // attention over the packed batch; every row; dropout exists; every size bound
 };
 
@@ -25,6 +26,7 @@ enum class BuildMode : uint8_t {
 struct BuildLimits {
   BuildMode mode = BuildMode::serve;
   int64_t tokens = 512, sequences = 16, rows = 16;
+  bool bound = false;                    // embed: the sizes are exactly these
   int64_t pages = 64, page_tokens = 32;  // per KV pool
   int64_t blocks = 64;                   // entries of a sequence's block table: ceil(context / page_tokens)
   Dtype kv_type = Dtype::f32;
@@ -48,6 +50,8 @@ class Builder {
   // ---- inputs of a step (each is made when first asked for)
   Value tokens();     // i32 [T]
   Value positions();  // i32 [T]
+  Value token_types();  // i32 [T]: of the segments of a text, 0 and 1
+  Value seq();          // i32 [T]: neighbours with the same number are one sequence; below zero: padding
 
   Value step_input(const std::string& name, const Type& type);  // any other, outside the layers
 
@@ -93,10 +97,24 @@ class Builder {
   Value attend(Value q, Value k, Value v, const AttendOptions& options);
   // Of the hidden states [T, E], only the rows whose logits are wanted: [R, E].
   Value wanted_rows(Value x);
+  // Of each sequence of a packed batch one row, [T, E] -> [S, E]: that of its first token, of its last, or the mean over all of its tokens.
+  Value first_rows(Value x);
+  Value last_rows(Value x);
+  Value mean_rows(Value x);
+  // [T, ...] -> [S, L, ...] with L = T / S, for what works on whole sequences: each begins at a multiple of L and is followed by padding. The
+  // sizes are bound.
+  Value grid(Value x);
+  Value lengths();     // i32 [S], of the sequences in a grid
+  Value grid_mask();   // f32 [S, L, 1]: 1 at a token, 0 at padding
+  void bind_sequences(int64_t count);  // S of this step, where sizes are bound
+  // Over all axes but the last; weight, bias, running_mean and running_var [C] are weights under the scope. Where the model learns, with the
+  // batch's own statistics, of which the running ones take a share of `momentum`.
+  Value batch_norm(Value x, float eps, float momentum);
   // x itself but where the model learns. Each call draws its own mask.
   Value dropout(Value x, float rate);
 
   void output(Value v, std::string name);
+  Value take_output(std::string_view name);  // one that was, and is no longer: to go on from it
 
   // Names and block numbers of what is emitted while the guard lives; scopes nest.
   class Scope {
@@ -123,7 +141,9 @@ class Builder {
 
  private:
   std::string full(std::string_view name) const;
+  bool bound() const { return limits_.mode == BuildMode::learn || limits_.bound; }
   Dim tokens_dim() const;
+  Dim sequences_dim() const;
   Value attend_in_cache(Value q, Value k, Value v, const AttendOptions& options);
 
   Graph graph_;

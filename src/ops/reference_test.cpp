@@ -82,6 +82,43 @@ TEST(Reference, NormsAndActivations) {
   expect_near(run(Softcap{30}, one, {value({3}, {0, 1e6, -30})}), {0, 30, -30 * std::tanh(1.0)}, 1e-5);
 }
 
+// The same two keys in a packed batch, their values of another size than they; then scores of ten thousand, and padding, which sees nothing.
+TEST(Reference, AttentionWithinASequence) {
+  const Dims rows = {{3}, {1}, {2}};
+  Types types = {{Dtype::f32, rows}, {Dtype::f32, rows}, {Dtype::f32, {{3}, {1}, {3}}}, {Dtype::i32, {{3}}}, {Dtype::i32, {{3}}}};
+  std::vector<RefValue> in = {value({3, 1, 2}, {1, 0, 0, 1, 1, 1}), value({3, 1, 2}, {1, 0, 0, 1, 1, 1}), value({3, 1, 3}, {1, 2, 5, 3, 4, 5, 9, 9, 9}),
+                              value({3}, {0, 1, 0}), value({3}, {0, 0, -1})};
+  Attention op{.scale = 1 / std::sqrt(2.0f), .causal = false};
+  expect_near(run(op, types, in), {1.660477, 2.660477, 5, 2.339523, 3.339523, 5, 0, 0, 0});
+  op.scale = 1e4f;
+  expect_near(run(op, types, in), {1, 2, 5, 3, 4, 5, 0, 0, 0});
+  op.scale = -1e4f;
+  expect_near(run(op, types, in), {3, 4, 5, 1, 2, 5, 0, 0, 0});
+}
+
+// One logit is two classes, the other at zero.
+TEST(Reference, BinaryCrossEntropyIsThatOfTwoClassesAndStaysFinite) {
+  const Type one{Dtype::f32, {{1}, {1}}};
+  auto loss = [&](double logit, double label) {
+    return run(BinaryCrossEntropy{}, {one, one, one}, {value({1, 1}, {logit}), value({1, 1}, {label}), value({1, 1}, {1})})[0];
+  };
+  EXPECT_NEAR(loss(0, 1), 0.693147, 1e-6);
+  EXPECT_NEAR(loss(100, 0), 100, 1e-6);
+  EXPECT_NEAR(loss(-100, 0), 0, 1e-6);
+  const Types two = {{Dtype::f32, {{1}, {2}}}, {Dtype::i32, {{1}}}};
+  EXPECT_NEAR(loss(1.5, 1), run(CrossEntropy{}, two, {value({1, 2}, {0, 1.5}), value({1}, {1})})[0], 1e-9);
+  EXPECT_NEAR(loss(1.5, 0), run(CrossEntropy{}, two, {value({1, 2}, {0, 1.5}), value({1}, {0})})[0], 1e-9);
+}
+
+// A convolution of one channel, w 2 and c 0.1, is y = 4.285671 x - 0.628567 with this batch norm behind it.
+TEST(Reference, AConvolutionUnderAFixedBatchNormIsALine) {
+  const Type x{Dtype::f32, {{1}, {1}, {1}}}, one{Dtype::f32, {{1}}};
+  const double y = run(Conv1d{}, {x, x}, {value({1, 1, 1}, {0.7}), value({1, 1, 1}, {2})})[0];
+  expect_near(run(BatchNormFixed{1e-5f}, {x, one, one, one, one},
+                  {value({1, 1, 1}, {y + 0.1}), value({1}, {1.5}), value({1}, {-0.2}), value({1}, {0.3}), value({1}, {0.49})}),
+              {2.371402});
+}
+
 TEST(Reference, TopKPrefersTheLowerIndexAmongEquals) {
   std::vector<RefValue> x = {value({1, 4}, {2, 7, 7, 1})};
   const RefValue* in[] = {&x[0]};

@@ -73,6 +73,20 @@ update %5 "b"
   EXPECT_EQ(after(simplify, kGraph, kAny), kGraph);
 }
 
+TEST(Simplify, DropsWhatOnlyFeedsWhatIsDropped) {
+  EXPECT_EQ(after(simplify, R"(graph
+%0 = input : f32[T<=4,8] "x"
+%1 = exp(%0) : f32[T<=4,8] "unused"
+%2 = exp(%1) : f32[T<=4,8] "unused too"
+output %0 "y"
+)",
+                  kAny),
+            R"(graph
+%0 = input : f32[T<=4,8] "x"
+output %0 "y"
+)");
+}
+
 TEST(Simplify, EachRewriteCanBeLeftOut) {
   constexpr const char* kGraph = R"(graph
 %0 = input : f32[T<=4,8] "x"

@@ -8,7 +8,7 @@
 namespace motley {
 namespace {
 
-const char* const kModelCommands[] = {"run", "chat", "eval", "bench", "explain", "tokenize", "detokenize", "template", "show", "quantize", "convert"};
+const char* const kModelCommands[] = {"run", "chat", "embed", "classify", "eval", "bench", "explain", "tokenize", "detokenize", "template", "show", "quantize", "convert"};
 
 // What each command needs besides a model.
 std::vector<std::string> with_needed(const std::string& command, const std::string& model, const TempFolder& folder) {
@@ -42,7 +42,7 @@ TEST(Usage, HelpAndVersionAreData) {
     EXPECT_NE(r.out.find("motley"), std::string::npos);
     EXPECT_EQ(r.err, "");
   }
-  for (const char* command : {"run", "tokenize", "detokenize", "template", "show", "quantize", "convert", "devices", "eval"}) {
+  for (const char* command : {"run", "tokenize", "detokenize", "template", "show", "quantize", "convert", "devices", "eval", "embed", "classify"}) {
     Ran r = run({command, "--help"});
     EXPECT_EQ(r.code, 0) << command;
     EXPECT_NE(r.out.find("--config"), std::string::npos) << command;

@@ -63,7 +63,10 @@ std::unique_ptr<Pipeline> make_wordpiece_pipeline(WordPieceParts parts) {
   pipeline->pre_tokenizers.push_back(make_split(is_white_space, SplitBehavior::removed));
   pipeline->pre_tokenizers.push_back(make_split(is_punctuation, SplitBehavior::isolated));
   pipeline->model = std::make_unique<WordPieceModel>(pipeline->vocabulary, WordPieceOptions{parts.special.unk, "##", 100});
-  if (parts.special.cls >= 0 && parts.special.sep >= 0) pipeline->post.add(Template{{parts.special.cls, Template::kText, parts.special.sep}});
+  if (parts.special.cls >= 0 && parts.special.sep >= 0) {
+    pipeline->post.add(Template{{parts.special.cls, Template::kText, parts.special.sep}});
+    pipeline->post.set_pair(bert_pair(parts.special.cls, parts.special.sep));
+  }
   pipeline->decoder.add(WordPieceStep{});
   pipeline->ggml.model = "bert";
   pipeline->ggml.lowercase = normalizer.lowercase;

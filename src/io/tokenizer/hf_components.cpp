@@ -194,30 +194,57 @@ int32_t pair_id(const Json& json, const char* key, const std::string& where) {
   return token_id((*it)[1], where + "." + key);
 }
 
-Template read_template(const Json& json, const std::string& where) {
-  auto single = json.find("single");
-  if (single == json.end() || !single->is_array()) fail(ErrorKind::file, "tokenizer", "{}: 'single' should be a list", where);
+// What stands at a place of a template: a text, or a special token.
+struct TemplateItem {
+  bool is_text;
+  int32_t id;     // of a special token
+  bool second;    // the text is "B"
+  int32_t type;   // of the segment
+};
+std::vector<TemplateItem> read_items(const Json& json, const char* list, const std::string& where) {
+  const std::string at = fmt::format("{}.{}", where, list);
   auto tokens = json.find("special_tokens");
-  Template t;
+  std::vector<TemplateItem> items;
   size_t texts = 0;
-  for (const Json& item : *single) {
-    if (item.is_object() && item.contains("Sequence")) {
-      t.items.push_back(Template::kText);
+  for (const Json& item : json[list]) {
+    const bool is_text = item.is_object() && item.contains("Sequence");
+    if (!item.is_object() || (!is_text && !item.contains("SpecialToken")))
+      fail(ErrorKind::file, "tokenizer", "{}: expected SpecialToken or Sequence", at);
+    const Json& part = item[is_text ? "Sequence" : "SpecialToken"];
+    const int64_t type = part.is_object() ? json_find_int(part, "type_id", at).value_or(0) : 0;
+    if (type < 0 || type > 255) fail(ErrorKind::file, "tokenizer", "{}: 'type_id' is {}, expected a number from 0 to 255", at, type);
+    if (is_text) {
       ++texts;
+      items.push_back({true, 0, part.is_object() && part.value("id", Json()) == "B", static_cast<int32_t>(type)});
       continue;
     }
-    if (!item.is_object() || !item.contains("SpecialToken"))
-      fail(ErrorKind::file, "tokenizer", "{}.single: expected SpecialToken or Sequence", where);
-    std::string name = json_string(item["SpecialToken"], "id", where + ".single");
+    std::string name = json_string(part, "id", at);
     if (tokens == json.end() || !tokens->is_object() || !tokens->contains(name))
       fail(ErrorKind::file, "tokenizer", "{}: special token '{}' is not in 'special_tokens'", where, printable(name));
     const Json& entry = (*tokens)[name];
     if (!entry.is_object() || !entry.contains("ids") || !entry["ids"].is_array())
       fail(ErrorKind::file, "tokenizer", "{}.special_tokens: '{}' should have a list 'ids'", where, printable(name));
-    for (const Json& id : entry["ids"]) t.items.push_back(token_id(id, where + ".special_tokens"));
+    for (const Json& id : entry["ids"]) items.push_back({false, token_id(id, where + ".special_tokens"), false, static_cast<int32_t>(type)});
   }
-  if (texts > 4 || t.items.size() > 4096)
-    fail(ErrorKind::file, "tokenizer", "{}.single: {} tokens and {} texts, expected at most 4096 and 4", where, t.items.size() - texts, texts);
+  if (texts > 4 || items.size() > 4096)
+    fail(ErrorKind::file, "tokenizer", "{}: {} tokens and {} texts, expected at most 4096 and 4", at, items.size() - texts, texts);
+  return items;
+}
+
+Template read_template(const Json& json, const std::string& where) {
+  auto single = json.find("single");
+  if (single == json.end() || !single->is_array()) fail(ErrorKind::file, "tokenizer", "{}: 'single' should be a list", where);
+  Template t;
+  for (const TemplateItem& item : read_items(json, "single", where)) t.items.push_back(item.is_text ? Template::kText : item.id);
+  return t;
+}
+
+PairTemplate read_pair_template(const Json& json, const std::string& where) {
+  PairTemplate t;
+  auto pair = json.find("pair");
+  if (pair == json.end() || !pair->is_array()) return t;
+  for (const TemplateItem& item : read_items(json, "pair", where))
+    t.items.push_back({item.is_text ? (item.second ? PairTemplate::kSecond : PairTemplate::kFirst) : item.id, item.type});
   return t;
 }
 
@@ -311,8 +338,11 @@ void read_post_processor(const Json& json, const std::string& where, Pipeline& p
     if (type == "ByteLevel") continue;  // about offsets only
     if (type == "TemplateProcessing") {
       pipeline.post.add(read_template(*step, at));
+      if (PairTemplate pair = read_pair_template(*step, at); !pair.items.empty()) pipeline.post.set_pair(std::move(pair));
     } else if (type == "BertProcessing" || type == "RobertaProcessing") {
-      pipeline.post.add(Template{{pair_id(*step, "cls", at), Template::kText, pair_id(*step, "sep", at)}});
+      const int32_t cls = pair_id(*step, "cls", at), sep = pair_id(*step, "sep", at);
+      pipeline.post.add(Template{{cls, Template::kText, sep}});
+      pipeline.post.set_pair(type == "BertProcessing" ? bert_pair(cls, sep) : roberta_pair(cls, sep));
     } else {
       unknown_type(type, where);
     }

@@ -102,12 +102,14 @@ std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::str
       parts.added.push_back(special_token(id, "<|endoftext|>"));
       parts.special.bos = parts.special.eos = id;
     }
+  PairTemplate pair;
   if (family.starts_with("Roberta") || family.starts_with("Longformer") || family.starts_with("Bart")) {
     int32_t bos = vocabulary.find("<s>"), eos = vocabulary.find("</s>");
-    if (bos >= 0 && eos >= 0) parts.around.items = {bos, Template::kText, eos};
+    if (bos >= 0 && eos >= 0) parts.around.items = {bos, Template::kText, eos}, pair = roberta_pair(bos, eos);
   }
   parts.vocabulary = vocabulary.take();
   auto pipeline = make_byte_level_pipeline(std::move(parts));
+  pipeline->post.set_pair(std::move(pair));
   SpecialIds before = pipeline->special;
   apply_companions(companions, *pipeline);
   if (companions.roles.empty()) pipeline->special = before;
