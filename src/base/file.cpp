@@ -54,6 +54,28 @@ std::string read_file(const std::string& path, uint64_t limit_bytes) {
   return out;
 }
 
+void read_pieces(const std::string& path, const std::function<void(std::string_view)>& take) {
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0) fail(ErrorKind::file, "read", "cannot open {}: {}", path, reason());
+  std::string piece(1 << 20, '\0');
+  for (ssize_t n; (n = ::read(file.fd, piece.data(), piece.size())) != 0;) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(ErrorKind::file, "read", "{}: {}", path, reason());
+    take(std::string_view(piece).substr(0, static_cast<size_t>(n)));
+  }
+}
+
+void sync_folder(const std::string& path) {
+  Descriptor folder{::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.fd >= 0) ::fsync(folder.fd);
+}
+
+void copy_atomically(const std::string& from, const std::string& to) {
+  AtomicFile out(to);
+  read_pieces(from, [&](std::string_view piece) { out.write(piece); });
+  out.commit();
+}
+
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(fmt::format("{}.tmp-{}", path_, ::getpid())) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail(ErrorKind::runtime, "write", "cannot create {}: {}", temporary_, reason());
@@ -87,9 +109,7 @@ void AtomicFile::commit() {
     ::unlink(temporary_.c_str());
     fail(ErrorKind::runtime, "write", "cannot finish {}: {}; nothing was replaced", path_, why);
   }
-  auto folder = std::filesystem::path(path_).parent_path().string();
-  Descriptor dir{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (dir.fd >= 0) ::fsync(dir.fd);
+  sync_folder(std::filesystem::path(path_).parent_path().string());
 }
 
 }  // namespace motley

@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,17 @@ namespace motley {
 // The bytes of a regular file. Error(file) when it is missing, unreadable, not a regular file, or larger than limit_bytes.
 std::string read_file(const std::string& path, uint64_t limit_bytes);
 
+// The same from front to back, a megabyte at a time, for files that need not fit the memory.
+void read_pieces(const std::string& path, const std::function<void(std::string_view piece)>& take);
+
 bool file_exists(const std::string& path);  // a regular file (following links)
 bool folder_exists(const std::string& path);
+
+// The names in a folder reach the disk: what was renamed stays renamed through a power cut.
+void sync_folder(const std::string& path);
+
+// Error as of reading and writing; the old `to` stays until the new one is whole.
+void copy_atomically(const std::string& from, const std::string& to);
 
 class AtomicFile {
  public:

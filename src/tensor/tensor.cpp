@@ -47,7 +47,8 @@ Tensor Tensor::of(Shape shape, std::vector<float> values) {
   return t;
 }
 
-size_t Tensor::size_bytes() const { return static_cast<size_t>(row_bytes(dtype_, size())); }
+uint64_t tensor_bytes(Dtype dtype, const Shape& shape) { return static_cast<uint64_t>(row_bytes(dtype, num_elements(shape))); }
+size_t Tensor::size_bytes() const { return tensor_bytes(dtype_, shape_); }
 
 std::byte* Tensor::mutable_bytes() {
   check(owned_, "a borrowed tensor is read-only");

@@ -19,6 +19,7 @@ using Shape = std::vector<int64_t>;
 
 int64_t num_elements(const Shape& shape);   // 1 for a scalar (empty shape)
 std::string to_string(const Shape& shape);  // "[2,3]"
+uint64_t tensor_bytes(Dtype dtype, const Shape& shape);
 
 class Tensor {
  public:
