@@ -99,9 +99,4 @@ void check_room(const std::string& path, uint64_t bytes) {
          static_cast<double>(space.available) * 1e-9);
 }
 
-uint64_t tensor_bytes(Dtype type, const Shape& shape) {
-  const int64_t row = shape.empty() ? 1 : shape.back(), elements = num_elements(shape);
-  return row > 0 ? static_cast<uint64_t>(elements / row * row_bytes(type, row)) : 0;
-}
-
 }  // namespace motley

@@ -53,6 +53,4 @@ class WeightStream {
 // Error(runtime) when the disk under `path` has less room than that, before hours are spent on filling it.
 void check_room(const std::string& path, uint64_t bytes);
 
-uint64_t tensor_bytes(Dtype type, const Shape& shape);
-
 }  // namespace motley

@@ -125,7 +125,7 @@ WriteReport write_gguf(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
   WeightStream stream(checkpoint, config, options);
 
   std::vector<PlannedTensor> tensors;
-  for (TensorPlan& plan : plan_tensors(config, stream.weights(), CheckpointFormat::gguf)) {
+  for (TensorPlan& plan : plan_tensors(config, stream.weights().types(), checkpoint.path(), CheckpointFormat::gguf)) {
     Dtype type = type_in_gguf(plan, config, options.recipe);
     tensors.push_back({std::move(plan), type});
   }

@@ -2,7 +2,7 @@
 // go, and how their elements lie. Pure functions; a model that the other form has no words for is refused rather than changed.
 //
 //   write_metadata(gguf_metadata(config), writer);
-//   for (const TensorPlan& t : plan_tensors(config, weights, CheckpointFormat::gguf)) {
+//   for (const TensorPlan& t : plan_tensors(config, weights.types(), weights.path(), CheckpointFormat::gguf)) {
 //     Tensor w = rearrange(t, weights.load(t.state));     // named t.name, of type t.dtype and shape t.shape
 //   }
 //   for (const auto& [name, tensor] : gguf_rope_tensors(config)) ...
@@ -13,7 +13,7 @@
 
 #include "nn/config.h"
 #include "nn/config_sink.h"
-#include "nn/weights.h"
+#include "ops/builder.h"
 #include "tensor/tensor.h"
 
 namespace motley {
@@ -57,7 +57,8 @@ struct TensorPlan {
   bool keep_f32 = false;  // readers expect F32 here, whatever the other weights are stored as
 };
 
-std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightMap& weights, CheckpointFormat to);
+// types and checkpoint: the storage types of the model's states and whose they are, as for a Builder.
+std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint, CheckpointFormat to);
 Tensor rearrange(const TensorPlan& plan, const Tensor& state);
 
 }  // namespace motley

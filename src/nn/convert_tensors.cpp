@@ -122,10 +122,10 @@ Tensor transpose(const Tensor& t) {
 
 }  // namespace
 
-std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightMap& weights, CheckpointFormat to) {
+std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint, CheckpointFormat to) {
   const Family& family = family_of(config);
   std::vector<TensorPlan> plans;
-  for (const NamedType& state : model_weights(config, weights.types(), weights.path())) {
+  for (const NamedType& state : model_weights(config, types, checkpoint)) {
     TensorPlan plan{state.name, state.type.dtype, bind(state.type.shape, {}), state.name};
     const bool changes_form = config.format != to;
     if (changes_form) plan.how = towards_gguf(family, state);

@@ -28,7 +28,7 @@ void write_gguf(const fs::path& from, const fs::path& to) {
   const Checkpoint checkpoint = Checkpoint::open(from);
   const ModelConfig config = read_config(checkpoint);
   const WeightMap weights(config, checkpoint);
-  const auto plans = plan_tensors(config, weights, CheckpointFormat::gguf);
+  const auto plans = plan_tensors(config, weights.types(), weights.path(), CheckpointFormat::gguf);
   const auto made = gguf_rope_tensors(config);
   GgufWriter out(to);
   write_metadata(gguf_metadata(config), out);
@@ -46,7 +46,7 @@ void write_hf(const fs::path& from, const fs::path& to) {
   fs::create_directories(to);
   std::ofstream(to / "config.json") << hf_config_text(config, "float32");
   SafetensorsWriter out(to / "model.safetensors");
-  const auto plans = plan_tensors(config, weights, CheckpointFormat::hf);
+  const auto plans = plan_tensors(config, weights.types(), weights.path(), CheckpointFormat::hf);
   for (const TensorPlan& plan : plans) out.declare(plan.name, plan.dtype, plan.shape);
   for (const TensorPlan& plan : plans) out.write(plan.name, bytes_of(rearrange(plan, weights.load(plan.state))));
   out.commit();
@@ -72,7 +72,7 @@ TEST_P(Conversion, RoundTripKeepsEveryTensor) {
   const Checkpoint before = Checkpoint::open(kModels / GetParam()), after = Checkpoint::open(folder_ / "hf");
   const ModelConfig config = read_config(before), again = read_config(after);
   const WeightMap old_weights(config, before), new_weights(again, after);
-  for (const TensorPlan& plan : plan_tensors(config, old_weights, CheckpointFormat::hf)) {
+  for (const TensorPlan& plan : plan_tensors(config, old_weights.types(), old_weights.path(), CheckpointFormat::hf)) {
     const RefValue a = reference_value(old_weights.load(plan.state)), b = reference_value(new_weights.load(plan.state));
     ASSERT_EQ(a.shape, b.shape) << plan.name;
     // Adding one to a norm's weight and taking it off again rounds, twice by half a unit in the last place; everything else is moved.
