@@ -76,6 +76,8 @@ OpDef define();
 
 const OpDef& def(const Op& op);
 Cost cost_of(const CostArgs& args);
+// Products of matrices, attention and recurrences: what a step's arithmetic is counted by.
+bool is_product(const Op& op);
 
 // infer with the number of inputs checked by the definition itself; the op's name is put before the message.
 Types infer_types(const Op& op, std::span<const Type> in);

@@ -148,4 +148,25 @@ Graph autodiff(const Graph& graph, const AutodiffOptions& options) {
   return without_dead(b.release());
 }
 
+std::vector<LearnedState> take_gradients(Graph& graph) {
+  std::vector<LearnedState> all;
+  std::vector<Output> rest;
+  for (const auto& o : graph.outputs) {
+    if (!o.name.starts_with(kGradientOutput)) {
+      rest.push_back(o);
+      continue;
+    }
+    LearnedState l{{}, o.value, o.name.substr(kGradientOutput.size())};
+    for (size_t i = 0; i < graph.nodes.size(); ++i)
+      if (std::holds_alternative<State>(graph.nodes[i].op) && graph.nodes[i].name == l.name) l.state = {static_cast<int32_t>(i), 0};
+    if (!l.state.valid()) fail(ErrorKind::usage, "autodiff", "output '{}' is the gradient of no state", o.name);
+    if (graph.type(l.state).dtype != Dtype::f32)
+      fail(ErrorKind::usage, "update", "state '{}' is {}; what learns is f32", l.name, to_string(graph.type(l.state)));
+    all.push_back(std::move(l));
+  }
+  if (all.empty()) fail(ErrorKind::usage, "update", "the graph has no gradients; autodiff makes them");
+  graph.outputs = std::move(rest);
+  return all;
+}
+
 }  // namespace motley

@@ -34,6 +34,13 @@ Graph autodiff(const Graph& graph, const AutodiffOptions& options);
 // The gradients of `of` when that of `result` is `seed`; not valid where result does not depend on it. Every op on the way has a rule.
 std::vector<Value> gradients(Builder& b, Value result, Value seed, std::span<const Value> of);
 
+// A state and its gradient, of the outputs that autodiff made. They are taken off the graph's list of outputs; the rest stays.
+struct LearnedState {
+  Value state, grad;
+  std::string name;
+};
+std::vector<LearnedState> take_gradients(Graph& graph);
+
 // The graph with those composite ops expanded that depend on one of `of` and have no rule of their own.
 Graph expand_for_gradient(const Graph& graph, const std::function<bool(const Node& node)>& of);
 

@@ -10,32 +10,6 @@ namespace {
 
 const Type kScalar{Dtype::f32, {{1}}};
 
-struct Learned {
-  Value state, grad;
-  std::string name;
-};
-
-std::vector<Learned> take_gradients(Graph& graph) {
-  std::vector<Learned> all;
-  std::vector<Output> rest;
-  for (const auto& o : graph.outputs) {
-    if (!o.name.starts_with(kGradientOutput)) {
-      rest.push_back(o);
-      continue;
-    }
-    Learned l{{}, o.value, o.name.substr(kGradientOutput.size())};
-    for (size_t i = 0; i < graph.nodes.size(); ++i)
-      if (std::holds_alternative<State>(graph.nodes[i].op) && graph.nodes[i].name == l.name) l.state = {static_cast<int32_t>(i), 0};
-    if (!l.state.valid()) fail(ErrorKind::usage, "update", "output '{}' is the gradient of no state", o.name);
-    if (graph.type(l.state).dtype != Dtype::f32)
-      fail(ErrorKind::usage, "update", "state '{}' is {}; what learns is f32", l.name, to_string(graph.type(l.state)));
-    all.push_back(std::move(l));
-  }
-  if (all.empty()) fail(ErrorKind::usage, "update", "the graph has no gradients; autodiff makes them");
-  graph.outputs = std::move(rest);
-  return all;
-}
-
 // The scale shortened so that all gradients together are at most `clip` long. An infinite length gives NaN, so that the step is skipped.
 Value clipped(Builder& b, Value scale, Value norm, float clip) {
   Value share = b.div(b.scalar(clip), b.add(norm, b.scalar(1e-6f)));
@@ -44,7 +18,7 @@ Value clipped(Builder& b, Value scale, Value norm, float clip) {
 }
 
 // One state's update: its own states after it, then what its op asks for.
-void update(Builder& b, const Learned& l, Op op, Value lr, Value scale, const UpdateOptions& options) {
+void update(Builder& b, const LearnedState& l, Op op, Value lr, Value scale, const UpdateOptions& options) {
   const Type type = b.type(l.state);
   if (bool decays = options.decays ? options.decays(l.name, type) : type.rank() >= 2; !decays)
     std::visit(
@@ -55,7 +29,7 @@ void update(Builder& b, const Learned& l, Op op, Value lr, Value scale, const Up
   std::vector<Value> in = {l.state};
   std::vector<std::string> names = {l.name};
   auto state = [&](const char* kind, const Dims& shape) {
-    names.push_back(fmt::format("optimizer.{}.{}", kind, l.name));
+    names.push_back(fmt::format("{}{}.{}", kOptimizerState, kind, l.name));
     in.push_back(b.step_state(names.back(), {Dtype::f32, shape}));
   };
   bool counts = true;
@@ -100,14 +74,14 @@ Graph add_updates(const Graph& graph, const UpdateOptions& options) {
   Builder b(std::move(whole));
   b.set_origin("update", -1);
   Value lr = b.step_input("lr", kScalar), scale = b.step_input("scale", kScalar), squares;
-  for (const Learned& l : learned) {
+  for (const LearnedState& l : learned) {
     Value one = b.emit(SquareSum{}, {l.grad});
     squares = squares.valid() ? b.add(squares, one) : one;
   }
   Value norm = b.mul(b.emit(Sqrt{}, {squares}), scale);
   b.output(norm, "grad_norm");
   if (options.clip > 0) scale = clipped(b, scale, norm, options.clip);
-  for (const Learned& l : learned) update(b, l, options.op, lr, scale, options);
+  for (const LearnedState& l : learned) update(b, l, options.op, lr, scale, options);
   return b.take();
 }
 

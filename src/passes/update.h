@@ -16,6 +16,8 @@
 
 namespace motley {
 
+inline constexpr std::string_view kOptimizerState = "optimizer.";
+
 struct UpdateOptions {
   Op op = Adamw{};  // Adamw, Sgd, SgdMomentum, Lion or Adafactor, with its settings
   float clip = 0;   // gradients longer than this together are shortened to it; 0: never
