@@ -18,7 +18,7 @@
 namespace motley {
 
 struct SampleData {
-  std::vector<uint64_t> begins = {0};             // of each sample in the tokens, and the end of the last
+  std::vector<uint64_t> begins = {0};  // of each sample in the tokens (a part of the data does not begin at 0), and the end of the last
   std::shared_ptr<const MappedFile> ids, scored;  // int32 and uint8 for each token; no scored: every token counts
   std::vector<float> labels;                      // [samples][label_width]
   int64_t label_width = 0;

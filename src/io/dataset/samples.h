@@ -26,7 +26,7 @@ class Samples {
   explicit Samples(SampleData data) : data_(std::make_shared<const SampleData>(std::move(data))) {}
 
   int64_t size() const { return data_->size(); }
-  int64_t tokens() const { return static_cast<int64_t>(data_->begins.back()); }  // of all samples
+  int64_t tokens() const { return static_cast<int64_t>(data_->begins.back() - data_->begins.front()); }  // of all samples
 
   std::span<const int32_t> ids(int64_t i) const { return data_->all_ids().subspan(begin(i), length(i)); }
   // Empty: every token but the first is a target. Otherwise as long as ids: 1 where this token is to be predicted and counts.
@@ -38,11 +38,12 @@ class Samples {
     const auto width = static_cast<size_t>(data_->label_width);
     return std::span(data_->labels).subspan(static_cast<size_t>(i) * width, width);
   }
-  int64_t label_width() const { return data_->label_width; }                    // how many labels(i) gives
-  const std::vector<std::string>& classes() const { return data_->classes; }    // by index; empty where labels are values, or there are none
-  const std::string& description() const { return data_->description; }         // what was found, in one line
-  const std::vector<std::string>& warnings() const { return data_->warnings; }  // what to tell the user, a sentence (or a short list) each
-  uint64_t content_hash() const { return data_->hash; }                         // of files, tokenizer and options: the same data again have the same
+  int64_t label_width() const { return data_->label_width; }                      // how many labels(i) gives
+  const std::vector<std::string>& classes() const { return data_->classes; }      // by index; empty where labels are values, or there are none
+  const std::string& description() const { return data_->description; }           // what was found, in one line
+  const std::vector<std::string>& warnings() const { return data_->warnings; }    // what to tell the user, a sentence (or a short list) each
+  uint64_t content_hash() const { return data_->hash; }  // of files, tokenizer and options: the same data again have the same
+  const SampleData& data() const { return *data_; }
 
  private:
   size_t begin(int64_t i) const { return static_cast<size_t>(data_->begins[static_cast<size_t>(i)]); }

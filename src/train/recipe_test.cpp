@@ -1,0 +1,45 @@
+#include "train/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "motley/error.h"
+
+namespace motley {
+namespace {
+
+std::string refusal(const char* text) {
+  try {
+    parse_recipe(text, "r.yaml");
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(TrainingRecipe, PrintsAndReadsBackEveryField) {
+  TrainingRecipe r;
+  r.model = "models/a: b", r.data = "d.txt", r.learning_rate = 0.1 + 0.2, r.steps = 12345678901, r.output = "#x";
+  TrainingRecipe again = parse_recipe(print(r), "r.yaml");
+  EXPECT_EQ(print(again), print(r));
+  EXPECT_EQ(again.learning_rate, r.learning_rate);
+  EXPECT_EQ(again.model, r.model);
+  EXPECT_TRUE(differences(r, again).empty());
+}
+
+TEST(TrainingRecipe, SaysWhichLineIsWrong) {
+  EXPECT_THAT(refusal("model: a\nlerning-rate: 1\n"),
+              testing::AllOf(testing::HasSubstr("r.yaml line 2"), testing::HasSubstr("did you mean 'learning-rate'?")));
+  EXPECT_THAT(refusal("steps: many"), testing::HasSubstr("'steps' should be a number, not 'many'"));
+  EXPECT_THAT(refusal("- a"), testing::HasSubstr("'key: value'"));
+  EXPECT_THAT(refusal("a: [b"), testing::HasSubstr("line"));
+}
+
+TEST(TrainingRecipe, TellsWhatChangesTheResult) {
+  TrainingRecipe before, now;
+  now.batch = 32, now.threads = 7;
+  EXPECT_THAT(differences(before, now), testing::ElementsAre("batch was '0' and is '32'"));
+}
+
+}  // namespace
+}  // namespace motley
