@@ -15,8 +15,8 @@ struct DeviceKind {
 
 // A device kind: its folder in backends/ and a line here.
 constexpr DeviceKind kKinds[] = {
-    {"cpu", [](const DeviceWishes& w) { return make_cpu_device({.threads = w.threads, .isa = "", .pin = w.pin}); },
-     [](const DeviceWishes& w) { return std::vector<Target>{cpu_target({.threads = w.threads, .isa = ""})}; }},
+    {"cpu", [](const DeviceWishes& w) { return make_cpu_device({.threads = w.threads, .isa = "", .pin = w.pin, .packed = w.packed}); },
+     [](const DeviceWishes& w) { return std::vector<Target>{cpu_target({.threads = w.threads, .isa = "", .packed = w.packed})}; }},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace motley {
 struct DeviceWishes {
   int threads = 0;  // CPU: 0 for as many as there are physical cores to use
   bool pin = false;
+  bool packed = true;  // weights in the layouts that products read fastest; plain ones can be learned
 };
 
 // name: "cpu" or "cpu:0". Error(device) for one that is not there, listing those that are.

@@ -29,5 +29,7 @@ Body add_show(CLI::App& app);
 Body add_devices(CLI::App& app);
 Body add_quantize(CLI::App& app);
 Body add_convert(CLI::App& app);
+Body add_train(CLI::App& app);
+Body add_finetune(CLI::App& app);
 
 }  // namespace motley

@@ -79,6 +79,7 @@ void read_config(CLI::App& app, const std::string& path, std::vector<std::string
 
 std::vector<std::string> with_defaults(CLI::App& app, std::vector<std::string> arguments) {
   std::vector<std::string> out;
+  if (app.get_option_no_throw("recipe") && !arguments.empty() && !arguments[0].starts_with('-')) read_config(app, arguments[0], out);
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--config" && i + 1 < arguments.size()) read_config(app, arguments[i + 1], out);
     if (arguments[i].starts_with("--config=")) read_config(app, arguments[i].substr(9), out);

@@ -34,7 +34,7 @@ struct SamplingFlags {
   SamplerOptions options(SamplerOptions defaults) const;
 };
 
-// The arguments with those of --config and of the environment put before them.
+// The arguments with those of --config (or of a recipe, for commands that begin with one) and of the environment put before them.
 std::vector<std::string> with_defaults(CLI::App& app, std::vector<std::string> arguments);
 
 // A prompt's ids from "[1,2,3]".

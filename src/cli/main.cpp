@@ -18,6 +18,8 @@ constexpr Command kCommands[] = {
     {"chat", "talk with a model on the terminal", add_chat},
     {"embed", "texts to vectors", add_embed},
     {"classify", "what a classifier, tagger or question answerer says of texts", add_classify},
+    {"train", "let a model learn from data: a new one, or on from where one is", add_train},
+    {"finetune", "the same for a model that has learned, with smaller steps", add_finetune},
     {"eval", "measure how well a model predicts a text", add_eval},
     {"bench", "measure tokens per second, and how much of the limit that is", add_bench},
     {"explain", "what the compiler makes of a model here, and why", add_explain},

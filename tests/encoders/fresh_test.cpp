@@ -1,4 +1,5 @@
 // Models without a checkpoint: how many weights a config.json asks for, what they begin as, and heads put on models that lack them.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 

@@ -1,0 +1,229 @@
+// Training from outside: a run that is killed at any instant ends where one that never was ends, to the bit; damaged checkpoints are left out;
+// what cannot be trained is said.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "base/file.h"
+#include "io/json.h"
+#include "material.h"
+#include "program.h"
+
+namespace motley {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// Sentences that follow a rule, so that a tiny model's loss falls within a few steps.
+std::string lesson(int sentences = 400) {
+  constexpr const char *kWho[] = {"a cat", "the dog", "one bird"}, *kDoes[] = {"sees", "likes", "meets"},
+                       *kWhat[] = {"a tree", "the sun", "one fish"};
+  std::string text;
+  for (int i = 0; i < sentences; ++i) text += std::string(kWho[i % 3]) + " " + kDoes[i / 3 % 3] + " " + kWhat[i % 3] + (i % 5 == 4 ? ".\n\n" : ", ");
+  return text;
+}
+
+class Training : public testing::Test {
+ protected:
+  void SetUp() override {
+    model_ = model_with_tokenizer(folder_);
+    data_ = folder_.write("lesson.txt", lesson());
+  }
+  std::vector<std::string> command(const std::string& output, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> out = {"train",    "--model",      model_,    "--data",    data_,     "--output",    folder_ / output,
+                                    "--length", "32",           "--batch", "4",         "--steps", "24",          "--learning-rate",
+                                    "3e-3",     "--eval-every", "6",       "--threads", "2",       "--log-every", "1"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  std::string weights(const std::string& output) const { return read_file(folder_ / (output + "/model.safetensors"), 1 << 28); }
+  std::vector<double> losses(const std::string& output, const char* key = "loss") const {
+    std::vector<double> out;
+    std::ifstream lines(folder_ / (output + "/metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);)
+      if (Json j = parse_json(line, "metrics"); j.contains(key)) out.push_back(j[key].get<double>());
+    return out;
+  }
+  TempFolder folder_;
+  std::string model_, data_;
+};
+
+TEST_F(Training, LowersTheLossAndLeavesAModelThatRuns) {
+  Ran r = run(command("a", {"--json"}));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.json()["end"], "finished");
+  auto loss = losses("a"), eval = losses("a", "eval_loss");
+  ASSERT_EQ(loss.size(), 24u);
+  EXPECT_EQ(eval.size(), 4u);
+  EXPECT_LT(loss.back(), 0.6 * loss.front());
+  EXPECT_LT(eval.back(), eval.front());
+  EXPECT_THAT(r.err, HasSubstr("model "));
+  EXPECT_THAT(r.err, HasSubstr("sample "));
+  Ran said = run({"run", folder_ / "a", "-p", "a cat", "-n", "4", "--temp", "0"});
+  EXPECT_EQ(said.code, 0) << said.err;
+  for (const char* file :
+       {"config.json", "tokenizer.json", "report.html", "metrics.jsonl", "checkpoint-24/trainer_state.json", "checkpoint-24/MANIFEST.json"})
+    EXPECT_TRUE(fs::exists(fs::path(folder_ / "a") / file)) << file;
+  EXPECT_FALSE(fs::exists(folder_ / "a/optimizer.safetensors"));
+}
+
+TEST_F(Training, MicroBatchesOfAnySizeGiveTheSameLosses) {
+  std::vector<double> expected;
+  for (const char* rows : {"4", "2", "1"}) {
+    ASSERT_EQ(run(command(rows, {"--micro-batch", rows})).code, 0);
+    auto got = losses(rows);
+    if (expected.empty()) expected = got;
+    ASSERT_EQ(got.size(), expected.size());
+    for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(got[i], expected[i], 1e-4 * expected[i]) << rows << " rows, step " << i + 1;
+  }
+}
+
+// Starts the program and kills it after so long; whether it was still running.
+bool run_and_kill(const std::vector<std::string>& arguments, std::chrono::milliseconds after) {
+  std::vector<char*> argv = {const_cast<char*>(MOTLEY_PROGRAM)};
+  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::freopen("/dev/null", "w", stdout);
+    std::freopen("/dev/null", "w", stderr);
+    execv(MOTLEY_PROGRAM, argv.data());
+    _exit(127);
+  }
+  std::this_thread::sleep_for(after);
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status);
+}
+
+TEST_F(Training, ARunKilledAtAnyInstantEndsWhereOneThatNeverWasEnds) {
+  const std::vector<std::string> more = {"--save-every", "1", "--average", "0.9", "--dropout", "0.1", "--micro-batch", "2"};
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(run(command("whole", more)).code, 0);
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  std::mt19937 random(7);
+  int killed = 0;
+  for (int attempt = 0; attempt < 12; ++attempt) {  // each somewhere in the run, checkpoints being written included: one is written each step
+    std::uniform_int_distribution<int64_t> instant(1, std::max<int64_t>(whole.count(), 2));
+    killed += run_and_kill(command("killed", more), std::chrono::milliseconds(instant(random)));
+  }
+  EXPECT_GT(killed, 0);
+  Ran last = run(command("killed", more));
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_EQ(weights("killed"), weights("whole"));
+  EXPECT_EQ(losses("killed"), losses("whole"));
+  EXPECT_EQ(losses("killed", "eval_loss"), losses("whole", "eval_loss"));
+}
+
+TEST_F(Training, ADamagedCheckpointIsLeftOutAndSaid) {
+  ASSERT_EQ(run(command("whole")).code, 0);
+  ASSERT_EQ(run(command("a")).code, 0);
+  std::string newest = folder_ / "a/checkpoint-24/optimizer.safetensors";
+  std::fstream file(newest, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(3000);
+  const char flipped = static_cast<char>(file.peek() ^ 1);
+  file.seekp(3000);
+  file.put(flipped);
+  file.close();
+  Ran again = run(command("a"));
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("optimizer.safetensors is not what was written"));
+  EXPECT_THAT(again.err, HasSubstr("going on after step 18"));
+  EXPECT_EQ(weights("a"), weights("whole"));
+  Ran explicitly = run(command("b", {"--resume", folder_ / "a/checkpoint-12"}));
+  EXPECT_EQ(explicitly.code, 0) << explicitly.err;
+  EXPECT_EQ(weights("b"), weights("whole"));
+}
+
+TEST_F(Training, CtrlCSavesAndTheSameCommandGoesOn) {
+  ASSERT_EQ(run(command("whole", {"--steps", "60"})).code, 0);
+  std::vector<std::string> arguments = command("a", {"--steps", "60", "--eval-every", "60"});
+  std::vector<char*> argv = {const_cast<char*>(MOTLEY_PROGRAM)};
+  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::freopen("/dev/null", "w", stderr);
+    execv(MOTLEY_PROGRAM, argv.data());
+    _exit(127);
+  }
+  for (int i = 0; i < 2000 && !fs::exists(folder_ / "a/metrics.jsonl"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 0) GTEST_SKIP() << "the run was over before it could be stopped";
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_FALSE(fs::exists(folder_ / "a/model.safetensors"));
+}
+
+TEST_F(Training, AnotherRecipeDoesNotGoOn) {
+  ASSERT_EQ(run(command("a")).code, 0);
+  Ran r = run(command("a", {"--batch", "8"}));
+  EXPECT_EQ(r.code, 2);
+  EXPECT_THAT(r.err, HasSubstr("batch was '4' and is '8'"));
+}
+
+TEST_F(Training, ALossOutOfHandStopsTheRunAndKeepsAGoodCheckpoint) {
+  Ran r = run(command("a", {"--learning-rate", "1e6", "--optimizer", "sgd", "--clip", "0", "--warmup", "8", "--steps", "60", "--save-every", "1"}));
+  EXPECT_EQ(r.code, 1) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("was skipped"));
+  EXPECT_THAT(r.err, HasSubstr("smaller --learning-rate"));
+  EXPECT_FALSE(fs::exists(folder_ / "a/model.safetensors"));
+}
+
+TEST_F(Training, SaysWhatIsWrong) {
+  auto refused = [&](std::vector<std::string> arguments) {
+    Ran r = run(arguments);
+    EXPECT_NE(r.code, 0);
+    return r.err;
+  };
+  EXPECT_THAT(refused({"train"}), HasSubstr("--model"));
+  EXPECT_THAT(refused({"train", "--model", model_}), HasSubstr("--data"));
+  EXPECT_THAT(refused({"train", "--model", model_, "--data", data_}), HasSubstr("--output"));
+  EXPECT_THAT(refused({"train", "--model", model_, "--data", folder_ / "none.txt", "--output", folder_ / "x"}), HasSubstr("none.txt"));
+  EXPECT_THAT(refused(command("x", {"--optimizer", "adanw"})), HasSubstr("did you mean 'adamw'?"));
+  EXPECT_THAT(refused(command("x", {"--schedule", "cosin"})), HasSubstr("did you mean 'cosine'?"));
+  EXPECT_THAT(refused(command("x", {"--length", "100000"})), HasSubstr("positions"));
+  EXPECT_THAT(refused(command("x", {"--memory", "1KiB"})), HasSubstr("use a smaller"));
+  EXPECT_THAT(refused(command("x", {"--micro-batch", "3"})), HasSubstr("no multiple"));
+  EXPECT_THAT(refused(command("x", {"--dropout", "1"})), HasSubstr("below 1"));
+  EXPECT_THAT(refused(command("x", {"--resume", folder_ / "nowhere"})), HasSubstr("MANIFEST.json"));
+  EXPECT_THAT(refused({"train", folder_.write("r.yaml", "modal: a\n")}), HasSubstr("did you mean 'model'?"));
+  EXPECT_THAT(refused({"train", "--model", tiny_model(), "--data", data_, "--output", folder_ / "x"}), HasSubstr("no tokenizer"));
+}
+
+TEST_F(Training, ARecipeFileIsTheSameAsItsFlags) {
+  ASSERT_EQ(run(command("a")).code, 0);
+  std::string recipe =
+      folder_.write("r.yaml", "model: " + model_ + "\ndata: " + data_ +
+                                  "\nlength: 32\nbatch: 4\nsteps: 24\nlearning-rate: 0.003\neval-every: 6\nthreads: 2\nlog-every: 1\n");
+  Ran r = run({"train", recipe, "--output", folder_ / "b"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(weights("b"), weights("a"));
+}
+
+TEST_F(Training, AFullDiskLosesNothing) {
+  ASSERT_EQ(run(command("whole")).code, 0);
+  Ran r = run(command("a"), {.max_file_bytes = 40000});
+  EXPECT_NE(r.code, 0);
+  EXPECT_THAT(r.err, HasSubstr("more to write"));
+  EXPECT_FALSE(fs::exists(folder_ / "a/model.safetensors"));
+  for (const auto& entry : fs::directory_iterator(folder_ / "a"))
+    EXPECT_THAT(entry.path().filename().string(), testing::Not(HasSubstr("checkpoint-")));
+  EXPECT_EQ(run(command("a")).code, 0);
+  EXPECT_EQ(weights("a"), weights("whole"));
+}
+
+}  // namespace
+}  // namespace motley
