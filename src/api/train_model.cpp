@@ -151,6 +151,17 @@ LearningSession::Inputs step_inputs(const ModelConfig& config, const Tokenizer& 
   return in;
 }
 
+// The likeliest label is the given one.
+int64_t right_labels(int64_t labels, const LearningSession::Outputs& outputs, const Batch& batch) {
+  const auto& logits = outputs.at("logits");
+  int64_t right = 0;
+  for (int64_t s = 0; s < batch.samples; ++s) {
+    auto row = logits.begin() + s * labels;
+    right += std::max_element(row, row + labels) - row == static_cast<int64_t>(batch.labels[static_cast<size_t>(s)]);
+  }
+  return right;
+}
+
 // The model's files with the values given, as a Hugging Face folder. Returns the states that are in it under their own names, bit for bit.
 std::set<std::string> save_model(const Learner& l, const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) {
   std::vector<std::string> warnings;
@@ -205,6 +216,8 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
   };
   t.save = [l](const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) { return save_model(*l, out, read); };
   t.inputs = [l](const BatchShape& shape, const Batch& batch) { return step_inputs(l->config, *l->tokenizer, shape, batch); };
+  if (l->config.task == Task::classification)
+    t.count_right = [labels = l->config.num_labels()](const auto& outputs, const Batch& batch) { return right_labels(labels, outputs, batch); };
   t.open_device = [recipe] { return open_device(recipe.device, {.threads = static_cast<int>(recipe.threads), .packed = false}); };
   t.learned_before = !l->fresh;
   t.context = static_cast<double>(recipe.length) / (l->config.causal ? 2 : 1);

@@ -79,8 +79,9 @@ class Terminal : public TrainModelListener {
   }
 
   void evaluated(const EvalReport& e) override {
-    say("eval", fmt::format("step {}: loss {:.4f}, perplexity {:.2f}, {} scored in {}{}", e.step, e.loss, std::exp(e.loss), e.scored,
-                            duration(e.seconds), e.best ? ", the best so far" : ""));
+    const std::string quality = e.accuracy ? fmt::format("accuracy {:.2f} %", 100 * *e.accuracy) : fmt::format("perplexity {:.2f}", std::exp(e.loss));
+    say("eval", fmt::format("step {}: loss {:.4f}, {}, {} scored in {}{}", e.step, e.loss, quality, e.scored, duration(e.seconds),
+                            e.best ? ", the best so far" : ""));
   }
   void saved(const std::string& path) override { say("saved", path); }
   void note(const std::string& sentence) override { say("note", sentence); }

@@ -303,18 +303,26 @@ class Run {
     Clock clock;
     Batches batches(evaluation_, plan_.shape, 0, false, trainee_.pack);
     LossSum sum;
+    int64_t right = 0, samples = 0;
     for (int64_t i = 0; batches.cursor().epoch == 0 && (recipe_.eval_batches == 0 || i < recipe_.eval_batches); ++i) {
-      auto out = session_->evaluate(inputs(batches.next(), 0));
+      const Batch batch = batches.next();
+      auto out = session_->evaluate(inputs(batch, 0));
+      if (trainee_.count_right) right += trainee_.count_right(out, batch), samples += batch.samples;
       sum.loss += static_cast<double>(out.at("loss")[0]), sum.weight += static_cast<double>(out.at("weight")[0]);
     }
     const double loss = sum.weight > 0 ? sum.loss / sum.weight : std::numeric_limits<double>::quiet_NaN();
     auto verdict = stopping_.observe(state_.step, loss);
     plateau_.observe(loss);
-    log_->add(state_.step, {{"eval_loss", loss}, {"eval_perplexity", std::exp(loss)}, {"eval_runtime", clock.seconds()}, {"epoch", epoch()}});
+    std::vector<std::pair<std::string, double>> values = {{"eval_loss", loss}, {"eval_runtime", clock.seconds()}, {"epoch", epoch()}};
+    std::optional<double> accuracy;
+    if (samples > 0) accuracy = static_cast<double>(right) / static_cast<double>(samples);
+    values.emplace_back(accuracy ? "eval_accuracy" : "eval_perplexity", accuracy.value_or(std::exp(loss)));
+    log_->add(state_.step, values);
     listener_.evaluated({.step = state_.step,
                          .epoch = epoch(),
                          .loss = loss,
                          .seconds = clock.seconds(),
+                         .accuracy = accuracy,
                          .scored = static_cast<int64_t>(sum.weight),
                          .best = verdict.best});
     return {verdict.best, verdict.stop};

@@ -22,7 +22,7 @@
 namespace motley {
 
 struct Trainee {
-  // Outputs "loss" and "weight" over one micro-batch; training: with dropout.
+  // Outputs "loss" and "weight" over one micro-batch, and of tasks about samples "logits"; training: with dropout.
   std::function<Graph(const BatchShape& shape, bool training)> objective;
   std::function<bool(std::string_view state)> learns = {};                  // null: everything
   std::function<Tensor(const std::string& state)> load;                     // what it has learned before; empty: nothing
@@ -30,6 +30,8 @@ struct Trainee {
   // Writes the model's files with the values that `read` gives, and returns the states that are in them bit for bit under their own names.
   std::function<std::set<std::string>(const AtomicFolder& out, const std::function<Tensor(const std::string& state)>& read)> save;
   std::function<LearningSession::Inputs(const BatchShape& shape, const Batch& batch)> inputs;
+  // Of one micro-batch of the evaluation, how many samples were told right; null: that is no question here.
+  std::function<int64_t(const LearningSession::Outputs& outputs, const Batch& batch)> count_right = {};
   std::function<std::unique_ptr<Device>()> open_device;
   bool learned_before = false;
   bool pack = true;             // several samples in a row
@@ -49,6 +51,7 @@ struct StepReport {
 struct EvalReport {
   int64_t step = 0;
   double epoch = 0, loss = 0, seconds = 0;
+  std::optional<double> accuracy = std::nullopt;  // of the samples, those told right
   int64_t scored = 0;
   bool best = false;
 };

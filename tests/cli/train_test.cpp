@@ -76,6 +76,25 @@ TEST_F(Training, LowersTheLossAndLeavesAModelThatRuns) {
   EXPECT_FALSE(fs::exists(folder_ / "a/optimizer.safetensors"));
 }
 
+TEST_F(Training, AClassifierLearnsLabelsThatThereAreAndNamesThem) {
+  std::string table = "text\tlabel\n";
+  constexpr const char *kGood[] = {"a fine day", "the sun, a joy", "one dear friend"}, *kBad[] = {"a sad end", "the rain, a pain", "one old foe"};
+  for (int i = 0; i < 200; ++i) table += std::string(i % 2 ? kGood[i % 3] : kBad[i % 3]) + "\t" + (i % 2 ? "good" : "bad") + "\n";
+  std::string data = folder_.write("labels.tsv", table), config = folder_.write("rnn.json", R"({"model_type": "text-rnn", "vocab_size": 64,
+      "embedding_size": 16, "units": 16, "id2label": {"0": "bad", "1": "good"}})");
+  Ran r = run({"train", "--model",        config,  "--tokenizer",     model_,        "--data",    data, "--eval-data",
+               data,    "--label-column", "label", "--output",        folder_ / "c", "--length",  "32", "--batch",
+               "10",    "--epochs",       "4",     "--learning-rate", "2e-2",        "--threads", "2"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("200 of 200 evaluation samples occur in the training data"));
+  auto accuracy = losses("c", "eval_accuracy");
+  ASSERT_FALSE(accuracy.empty());
+  EXPECT_EQ(accuracy.back(), 1) << r.err;
+  Ran said = run({"classify", folder_ / "c", "-p", "the sun, a joy", "--json"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_EQ(said.json()["results"][0]["labels"][0]["label"], "good");
+}
+
 TEST_F(Training, MicroBatchesOfAnySizeGiveTheSameLosses) {
   std::vector<double> expected;
   for (const char* rows : {"4", "2", "1"}) {
