@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxConfigBytes = 64 << 20, kShardBytes = uint64_t{5} << 30;
 constexpr int64_t kUsualLength = 512;
+constexpr int64_t kShortText = 8;  // tokens: of labelled texts no more share a row than would if all were so short
 
 // The model that learns: from a checkpoint, or new.
 struct Learner {
@@ -133,7 +134,10 @@ LearningSession::Inputs step_inputs(const ModelConfig& config, const Tokenizer& 
   if (shape.samples == 0) return in;
   const auto samples = static_cast<size_t>(shape.samples);
   auto &last = in["last"] = b.first, &lengths = in["lengths"] = std::vector<int32_t>(samples, 0);
-  for (size_t s = 0; s < static_cast<size_t>(b.samples); ++s) {
+  const size_t width = b.labels.size() / samples;
+  auto there = [&](size_t s) { return b.labels[s * width] != static_cast<float>(kNoTarget); };
+  for (size_t s = 0; s < samples; ++s) {
+    if (!there(s)) continue;
     auto end = static_cast<size_t>(b.first[s]);
     while (end < b.seq.size() && b.seq[end] == b.seq[static_cast<size_t>(b.first[s])]) ++end;
     lengths[s] = static_cast<int32_t>(end) - b.first[s];
@@ -144,7 +148,7 @@ LearningSession::Inputs step_inputs(const ModelConfig& config, const Tokenizer& 
     for (float label : b.labels) labels.push_back(label < 0 ? kIgnoreTarget : static_cast<int32_t>(label));
   } else {
     std::vector<float> values = b.labels, weights(samples, 0.0f);
-    std::fill_n(weights.begin(), b.samples, 1.0f);
+    for (size_t s = 0; s < samples; ++s) weights[s] = there(s) ? 1 : 0;
     for (float& v : values) v = v == static_cast<float>(kNoTarget) ? 0 : v;
     in["values"] = bits_of(values), in["value_weights"] = bits_of(weights);
   }
@@ -155,9 +159,9 @@ LearningSession::Inputs step_inputs(const ModelConfig& config, const Tokenizer& 
 int64_t right_labels(int64_t labels, const LearningSession::Outputs& outputs, const Batch& batch) {
   const auto& logits = outputs.at("logits");
   int64_t right = 0;
-  for (int64_t s = 0; s < batch.samples; ++s) {
-    auto row = logits.begin() + s * labels;
-    right += std::max_element(row, row + labels) - row == static_cast<int64_t>(batch.labels[static_cast<size_t>(s)]);
+  for (size_t s = 0; s < batch.labels.size(); ++s) {
+    auto row = logits.begin() + static_cast<int64_t>(s) * labels;
+    right += std::max_element(row, row + labels) - row == static_cast<int64_t>(batch.labels[s]);  // where there is no sample, no label is meant
   }
   return right;
 }
@@ -221,8 +225,8 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
   t.open_device = [recipe] { return open_device(recipe.device, {.threads = static_cast<int>(recipe.threads), .packed = false}); };
   t.learned_before = !l->fresh;
   t.context = static_cast<double>(recipe.length) / (l->config.causal ? 2 : 1);
-  t.samples_per_row = labelled ? 1 : 0;
-  t.pack = !labelled;
+  t.pack = !labelled || !learns_in_grid(l->config, l->config.task);
+  t.samples_per_row = !labelled ? 0 : t.pack ? std::max<int64_t>(recipe.length / kShortText, 1) : 1;
   if (!recipe.memory.empty()) {
     auto bytes = parse_size(recipe.memory);
     if (!bytes || *bytes <= 0) fail(ErrorKind::usage, "train", "--memory should be a size such as 8GiB, not '{}'", recipe.memory);

@@ -79,6 +79,7 @@ class Terminal : public TrainModelListener {
   }
 
   void evaluated(const EvalReport& e) override {
+    classifies_ = e.accuracy.has_value();
     const std::string quality = e.accuracy ? fmt::format("accuracy {:.2f} %", 100 * *e.accuracy) : fmt::format("perplexity {:.2f}", std::exp(e.loss));
     say("eval", fmt::format("step {}: loss {:.4f}, {}, {} scored in {}{}", e.step, e.loss, quality, e.scored, duration(e.seconds),
                             e.best ? ", the best so far" : ""));
@@ -88,6 +89,7 @@ class Terminal : public TrainModelListener {
   bool stop() override { return interrupt_.asked(); }
 
   const StepReport& last() const { return last_; }
+  bool classifies() const { return classifies_; }
   void end_line() {
     if (shown_) fmt::print(stderr, "\n");
     shown_ = false;
@@ -101,7 +103,7 @@ class Terminal : public TrainModelListener {
     fmt::print(stderr, "{:<7} {}\n", what, sentence);
   }
 
-  bool quiet_, live_, shown_ = false;
+  bool quiet_, live_, shown_ = false, classifies_ = false;
   StepReport last_;
   Progress reading_{"reading", true};
   Interrupt interrupt_{Interrupt::Signals::all};
@@ -149,7 +151,9 @@ int train_command(const TrainFlags& f, RecipeKind kind) {
     case TrainOutcome::End::finished:
       break;
   }
-  if (!f.quiet) fmt::print(stderr, "done    {} holds the model; try: motley run {} -p \"Once upon a time\"\n", f.recipe.output, f.recipe.output);
+  if (!f.quiet)
+    fmt::print(stderr, "done    {} holds the model; try: motley {} {} -p \"{}\"\n", f.recipe.output, terminal.classifies() ? "classify" : "run",
+               f.recipe.output, terminal.classifies() ? "a text" : "Once upon a time");
   return 0;
 }
 

@@ -206,8 +206,8 @@ class Run {
   }
 
   int64_t steps_of_epochs(int64_t batch) const {
-    const double rows =
-        trainee_.pack ? std::max(static_cast<double>(data_.tokens()) / static_cast<double>(recipe_.length), 1.0) : static_cast<double>(data_.size());
+    double rows = static_cast<double>(data_.tokens()) / static_cast<double>(recipe_.length);
+    if (trainee_.samples_per_row > 0) rows = std::max(rows, static_cast<double>(data_.size()) / static_cast<double>(trainee_.samples_per_row));
     return std::max<int64_t>(1, std::llround(recipe_.epochs * rows / static_cast<double>(batch)));
   }
 
