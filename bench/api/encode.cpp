@@ -14,6 +14,7 @@
 #include "control/encode_session.h"
 #include "nn/shapes.h"
 #include "ops/def.h"
+#include "quant/format.h"
 #include "runtime/probe.h"
 
 namespace {
