@@ -1,6 +1,7 @@
 // motley classify MODEL -p TEXT: what a model says of texts: labels with probabilities, labels of tokens, or where an answer is.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 

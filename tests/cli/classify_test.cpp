@@ -1,6 +1,7 @@
 // motley embed and motley classify, on tiny models with a vocabulary of forty words.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 

@@ -1,4 +1,5 @@
 // What is learned: the loss and its gradient to every weight are PyTorch's, on the CPU those of the reference, and steps make the loss fall.
+#include <algorithm>
 #include <cmath>
 
 #include "base/bits.h"

@@ -1,6 +1,7 @@
 // Texts in, labels and vectors out: what `motley embed` and `motley classify` are made of, with a tokenizer of forty words.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
