@@ -1,5 +1,5 @@
-// What one text costs an encoder: a shape of nn/shapes.h with made-up weights, milliseconds of a step by median and minimum, and the products'
-// share of the machine's measured multiply-add peak.
+// What classifying one text costs: a shape of nn/shapes.h with made-up weights and a head of two labels, milliseconds of a step by median and
+// minimum, and the products' share of the machine's measured multiply-add peak.
 //
 //   build/bench/bench/api_encode [SHAPE] [TOKENS] [THREADS] [TYPE] [ROUNDS]     (minilm-l6 32 2 f32 200)
 #include <fmt/core.h>
@@ -12,8 +12,10 @@
 
 #include "backends/cpu/device.h"
 #include "control/encode_session.h"
+#include "nn/heads.h"
 #include "nn/shapes.h"
 #include "ops/def.h"
+#include "quant/format.h"
 #include "runtime/probe.h"
 
 namespace {
@@ -42,6 +44,7 @@ int main(int argc, char** argv) {
   if (!config || !recipe || tokens < 1 || threads < 1 || rounds < 1) return 2;
   auto device = make_cpu_device({.threads = threads});
   const double peak = probe_multiply_add(*device, default_activation(parse_dtype(type).value_or(Dtype::f32)), 5);
+  config = with_task(*config, Task::classification, {"no", "yes"});
   EncodeSession session(random_model(shape, *config, *recipe, 1), {.tokens = std::max(512, tokens), .texts = 1}, std::move(device), {});
   Sample text;
   for (int t = 0; t < tokens; ++t) text.tokens.push_back(static_cast<int32_t>((t * 104729) % config->vocab));
@@ -53,8 +56,9 @@ int main(int argc, char** argv) {
   }
   std::ranges::sort(seconds);
   const double median = seconds[seconds.size() / 2], operations = operations_of(session.program(), {.T = tokens, .S = 1, .R = 1});
-  fmt::print("{{\"bench\":\"api/encode\",\"shape\":\"{}\",\"type\":\"{}\",\"tokens\":{},\"threads\":{},\"median_ms\":{:.3f},\"min_ms\":{:.3f},"
-             "\"gflop\":{:.3f},\"peak_gflops\":{:.1f},\"fraction_of_peak\":{:.3f},\"steps\":{}}}\n",
-             shape, type, tokens, threads, 1e3 * median, 1e3 * seconds[0], operations / 1e9, peak / 1e9, operations / peak / median,
-             session.program().steps.size());
+  fmt::print(
+      "{{\"bench\":\"api/encode\",\"shape\":\"{}\",\"type\":\"{}\",\"tokens\":{},\"threads\":{},\"median_ms\":{:.3f},\"min_ms\":{:.3f},"
+      "\"gflop\":{:.3f},\"peak_gflops\":{:.1f},\"fraction_of_peak\":{:.3f},\"steps\":{}}}\n",
+      shape, type, tokens, threads, 1e3 * median, 1e3 * seconds[0], operations / 1e9, peak / 1e9, operations / peak / median,
+      session.program().steps.size());
 }

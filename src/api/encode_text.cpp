@@ -96,7 +96,8 @@ TextReader open_reader(const std::string& model, const ReaderOptions& options) {
   if (!reader.checkpoint->has_weights())
     fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", reader.path);
   reader.tokenizer = options.tokenizer.empty() ? find_tokenizer(*reader.checkpoint) : Tokenizer::load(resolve_model(options.tokenizer));
-  if (!reader.tokenizer) fail(ErrorKind::file, "model", "{} has no tokenizer (tokenizer.json, vocab.txt, ...); name one with --tokenizer", reader.path);
+  if (!reader.tokenizer)
+    fail(ErrorKind::file, "model", "{} has no tokenizer (tokenizer.json, vocab.txt, ...); name one with --tokenizer", reader.path);
   ModelSource source = model_from_checkpoint(reader.checkpoint);
   if (options.embed) source.config = with_task(source.config, Task::embedding, {});
   if (options.pooling) source.config.pooling = *options.pooling;
@@ -106,7 +107,8 @@ TextReader open_reader(const std::string& model, const ReaderOptions& options) {
 }
 
 std::vector<std::vector<float>> embed_texts(TextReader& reader, std::span<const TextItem> items) {
-  if (reader.config().task != Task::embedding) fail(ErrorKind::usage, "embed", "{} was opened for '{}'", reader.path, task_name(reader.config().task));
+  if (reader.config().task != Task::embedding)
+    fail(ErrorKind::usage, "embed", "{} was opened for '{}'", reader.path, task_name(reader.config().task));
   return run(reader, encode_items(reader, items));
 }
 

@@ -24,8 +24,8 @@ struct ReaderOptions {
   std::string tokenizer;  // where it is, when not beside the model
   DeviceWishes wishes;
   EncodeLimits limits;
-  bool embed = false;               // vectors are wanted, whatever last layer config.json names
-  std::optional<Pooling> pooling;   // of embeddings, in place of the model's own
+  bool embed = false;              // vectors are wanted, whatever last layer config.json names
+  std::optional<Pooling> pooling;  // of embeddings, in place of the model's own
   std::optional<bool> normalise;
   SessionOptions session;
 };
@@ -68,10 +68,10 @@ struct FoundAnswer {
 
 // What the model's task says of one text; the other fields are empty.
 struct Judgement {
-  std::vector<LabelScore> labels;   // classification: all, the likeliest first (they sum to 1); multi-label too; regression in the model's order
-  std::vector<JudgedToken> tokens;  // token classification: the text's own tokens in order
+  std::vector<LabelScore> labels;     // classification: all, the likeliest first (they sum to 1); multi-label too; regression in the model's order
+  std::vector<JudgedToken> tokens;    // token classification: the text's own tokens in order
   std::optional<FoundAnswer> answer;  // question answering: text is the question, second where the answer is looked for
-  int64_t cut = 0;                  // tokens that were not read
+  int64_t cut = 0;                    // tokens that were not read
 };
 
 std::vector<Judgement> judge_texts(TextReader& reader, std::span<const TextItem> items);

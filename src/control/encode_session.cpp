@@ -73,10 +73,10 @@ std::vector<std::vector<float>> EncodeSession::run(std::span<const Sample> texts
     int64_t sum = 0, longest = 0;
     for (; end < texts.size() && static_cast<int64_t>(end - begin) < limits_.texts; ++end) {
       const auto size = static_cast<int64_t>(texts[end].tokens.size());
-      if (size < 1 || size > longest_text())
-        fail(ErrorKind::usage, "encode", "text {} has {} tokens, expected 1 to {}", end, size, longest_text());
+      if (size < 1 || size > longest_text()) fail(ErrorKind::usage, "encode", "text {} has {} tokens, expected 1 to {}", end, size, longest_text());
       for (int32_t id : texts[end].tokens)
-        if (id < 0 || id >= config().vocab) fail(ErrorKind::usage, "encode", "text {} holds token {}, the model's vocabulary has {}", end, id, config().vocab);
+        if (id < 0 || id >= config().vocab)
+          fail(ErrorKind::usage, "encode", "text {} holds token {}, the model's vocabulary has {}", end, id, config().vocab);
       sum += size, longest = std::max(longest, size);
       const int64_t needed = grid ? longest * static_cast<int64_t>(end - begin + 1) : sum;
       if (end > begin && needed > limits_.tokens) break;

@@ -69,9 +69,9 @@ struct ModelConfig {
   bool parallel_residual = false;                               // attention and feed-forward read the same input (GPT-NeoX)
 
   Task task = Task::language_model;
-  std::vector<std::string> labels;     // of tasks that have some (task.h), by number
-  Pooling pooling = Pooling::mean;     // of embeddings
-  bool normalise = false;              // embeddings have length one
+  std::vector<std::string> labels;      // of tasks that have some (task.h), by number
+  Pooling pooling = Pooling::mean;      // of embeddings
+  bool normalise = false;               // embeddings have length one
   float dropout = 0, head_dropout = 0;  // while learning: of what layers add, and before the last layer
 
   // ---- encoders: BERT and its kin

@@ -22,8 +22,7 @@ void build(Builder& b, const ModelConfig& c) {
   Value h = encode(b, c, kNames);
   if (answer_encoder(b, c, h)) return;
   if (c.task == Task::masked_language_model) {
-    masked_head(b, c, h,
-                {.dense = "vocab_transform", .norm = "vocab_layer_norm", .decoder = "vocab_projector", .bias = "vocab_projector.bias"},
+    masked_head(b, c, h, {.dense = "vocab_transform", .norm = "vocab_layer_norm", .decoder = "vocab_projector", .bias = "vocab_projector.bias"},
                 word_table(kNames));
     return;
   }
@@ -45,8 +44,9 @@ void write_hf(const ModelConfig& c, ConfigSink& sink) {
 }
 
 constexpr std::string_view kTypes[] = {"distilbert"};
-constexpr NamePair kAliases[] = {{"hidden_size", "dim"},           {"intermediate_size", "hidden_dim"}, {"num_attention_heads", "n_heads"},
-                                 {"num_hidden_layers", "n_layers"}, {"hidden_act", "activation"},        {"rms_norm_eps", "layer_norm_eps"}};
+constexpr NamePair kAliases[] = {
+    {"hidden_size", "dim"},       {"intermediate_size", "hidden_dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"},
+    {"hidden_act", "activation"}, {"rms_norm_eps", "layer_norm_eps"}};
 
 }  // namespace
 

@@ -19,8 +19,8 @@ namespace motley {
 class Builder;
 
 struct EncoderNames {
-  std::string_view embeddings, layers;                    // "bert.embeddings", "bert.encoder.layer"
-  std::string_view query, key, value, out, out_norm;      // within a layer
+  std::string_view embeddings, layers;                // "bert.embeddings", "bert.encoder.layer"
+  std::string_view query, key, value, out, out_norm;  // within a layer
   std::string_view up, down, down_norm;
 };
 

@@ -11,9 +11,8 @@
 namespace motley {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3, &kQwen3Moe,
-                                       &kGemma, &kGemma2,  &kGemma3,  &kPhi3,  &kGpt2,  &kGptNeoX,
-                                       &kBert,  &kRoberta, &kDistilBert, &kTextRnn, &kTextCnn, &kTextMlp};
+constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3,   &kQwen3Moe,   &kGemma,   &kGemma2,  &kGemma3,
+                                       &kPhi3,  &kGpt2,    &kGptNeoX, &kBert,  &kRoberta, &kDistilBert, &kTextRnn, &kTextCnn, &kTextMlp};
 
 [[noreturn]] void refuse(std::string_view what, std::string_view key, std::string_view architecture, const std::vector<std::string_view>& known) {
   std::string list;

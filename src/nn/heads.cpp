@@ -18,8 +18,10 @@ struct Ending {
 
 // The first of a task is the one that is written. BERT's own pre-training had a second head, which nothing uses.
 constexpr Ending kEndings[] = {
-    {"ForCausalLM", Task::language_model},          {"LMHeadModel", Task::language_model},
-    {"ForMaskedLM", Task::masked_language_model},   {"ForPreTraining", Task::masked_language_model},
+    {"ForCausalLM", Task::language_model},
+    {"LMHeadModel", Task::language_model},
+    {"ForMaskedLM", Task::masked_language_model},
+    {"ForPreTraining", Task::masked_language_model},
     {"ForSequenceClassification", Task::classification},
     {"ForTokenClassification", Task::token_classification},
     {"ForQuestionAnswering", Task::question_answering},
@@ -93,7 +95,8 @@ std::vector<std::string> read_labels(const Json& root, const std::string& what) 
   for (size_t i = 0; i < labels.size(); ++i) {
     auto label = at->find(std::to_string(i));
     if (label == at->end() || !label->is_string())
-      fail(ErrorKind::file, "config", "{}: 'id2label' has {} entries but no text for \"{}\", expected one for each number from 0", what, labels.size(), i);
+      fail(ErrorKind::file, "config", "{}: 'id2label' has {} entries but no text for \"{}\", expected one for each number from 0", what,
+           labels.size(), i);
     labels[i] = label->get<std::string>();
   }
   return labels;
@@ -135,8 +138,8 @@ void read_head(const Json& root, const Family& family, const std::string& what, 
   } else if (problem == "multi_label_classification") {
     c.task = Task::multi_label;
   } else if (!problem.empty() && problem != "single_label_classification") {
-    fail(ErrorKind::file, "config",
-         "{}: 'problem_type' is {}, expected single_label_classification, multi_label_classification or regression", what, printable(problem));
+    fail(ErrorKind::file, "config", "{}: 'problem_type' is {}, expected single_label_classification, multi_label_classification or regression", what,
+         printable(problem));
   }
 }
 
@@ -154,7 +157,8 @@ void write_head(const ModelConfig& c, Json& root) {
 ModelConfig with_task(const ModelConfig& config, Task task, std::vector<std::string> labels) {
   const Family& family = family_of(config);
   if (!has_head_for(family, task))
-    fail(ErrorKind::usage, "task", "{} models have no last layer for '{}'; they have one for {}", family.name, task_name(task), supported_heads(family));
+    fail(ErrorKind::usage, "task", "{} models have no last layer for '{}'; they have one for {}", family.name, task_name(task),
+         supported_heads(family));
   if (has_labels(task) && (labels.empty() || static_cast<int64_t>(labels.size()) > kMaxLabels))
     fail(ErrorKind::usage, "task", "'{}' needs 1 to {} labels, got {}", task_name(task), kMaxLabels, labels.size());
   ModelConfig c = config;
@@ -180,7 +184,8 @@ WeightTypes with_fresh_head(const ModelConfig& config, WeightTypes types) {
   return [config, types = std::move(types)](const std::string& state) -> std::optional<Type> {
     auto type = types(state);
     if (!is_head(config, state)) return type;
-    const bool other_labels = type && has_labels(config.task) && is_last_layer(state) && !type->shape.empty() && type->shape[0].n != config.num_labels();
+    const bool other_labels =
+        type && has_labels(config.task) && is_last_layer(state) && !type->shape.empty() && type->shape[0].n != config.num_labels();
     return type && !other_labels ? type : std::optional(Type{Dtype::f32, {}});
   };
 }

@@ -37,8 +37,8 @@ Distribution of_transformer(const ModelConfig& c, const Family& family, std::str
   if (name.ends_with(".bias")) return {Distribution::constant, 0};
   if (type.rank() == 1) return {Distribution::constant, 1 - static_cast<double>(c.norm_offset)};
   // The last matrix of attention and of each feed-forward, as the families call them.
-  const bool to_residual = ends_with_any(name, {".o_proj.weight", ".down_proj.weight", ".c_proj.weight", ".attention.dense.weight",
-                                                ".dense_4h_to_h.weight", ".w2.weight"});
+  const bool to_residual = ends_with_any(
+      name, {".o_proj.weight", ".down_proj.weight", ".c_proj.weight", ".attention.dense.weight", ".dense_4h_to_h.weight", ".w2.weight"});
   if (family.kind == FamilyKind::decoder && to_residual) return {Distribution::normal, kDeviation / std::sqrt(2.0 * static_cast<double>(c.layers))};
   return {Distribution::normal, kDeviation};
 }
@@ -48,8 +48,7 @@ Distribution of_transformer(const ModelConfig& c, const Family& family, std::str
 Tensor initial_weight(const ModelConfig& config, const std::string& state, const Type& type, uint64_t seed) {
   check(type.dtype == Dtype::f32 || type.dtype == Dtype::f16 || type.dtype == Dtype::bf16, "what begins to learn is not quantised");
   const Family& family = family_of(config);
-  const Distribution d =
-      family.kind == FamilyKind::classifier ? of_classifier(config, state, type) : of_transformer(config, family, state, type);
+  const Distribution d = family.kind == FamilyKind::classifier ? of_classifier(config, state, type) : of_transformer(config, family, state, type);
   const auto size = static_cast<float>(d.size);
   std::vector<float> x(static_cast<size_t>(max_elements(type.shape)), size);
   const uint64_t stream = stream_of(state);

@@ -58,9 +58,8 @@ Value attention(Builder& b, const ModelConfig& c, const Rotary& rotary, int64_t 
 }
 
 Value attend(Builder& b, const ModelConfig& c, int64_t layer, Value q, Value k, Value v) {
-  return b.merge_heads(
-      b.attend(q, k, v,
-               {.scale = static_cast<float>(c.attention_scale), .softcap = c.attention_softcap, .window = c.window(layer), .causal = c.causal}));
+  return b.merge_heads(b.attend(
+      q, k, v, {.scale = static_cast<float>(c.attention_scale), .softcap = c.attention_softcap, .window = c.window(layer), .causal = c.causal}));
 }
 
 Value gated_feed_forward(Builder& b, const ModelConfig& c, Value x) {

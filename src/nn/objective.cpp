@@ -44,8 +44,7 @@ Loss of_span(Builder& b, Value logits, float smoothing) {
 void build_objective(Builder& b, const ModelConfig& config, const Objective& objective) {
   ModelConfig c = config;
   c.task = objective.task;
-  if (c.task == Task::embedding)
-    fail(ErrorKind::usage, "objective", "an embedding is right or wrong only beside others; choose another task");
+  if (c.task == Task::embedding) fail(ErrorKind::usage, "objective", "an embedding is right or wrong only beside others; choose another task");
   const bool about_samples = one_per_text(c.task) || learns_in_grid(c, c.task);
   if (about_samples && objective.samples < 1)
     fail(ErrorKind::usage, "objective", "'{}' learns from samples; say how many are in a step", task_name(c.task));

@@ -3,8 +3,8 @@
 namespace motley {
 namespace {
 
-constexpr std::string_view kNames[] = {"language-model", "masked-language-model", "embedding",           "classification",
-                                       "multi-label",    "regression",            "token-classification", "question-answering"};
+constexpr std::string_view kNames[] = {"language-model", "masked-language-model", "embedding",         "classification", "multi-label",
+                                       "regression",     "token-classification",  "question-answering"};
 
 }  // namespace
 

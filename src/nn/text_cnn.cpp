@@ -69,19 +69,20 @@ constexpr NamePair kAliases[] = {
 
 }  // namespace
 
-const Family kTextCnn = {.name = "text-cnn",
-                         .model_types = kTypes,
-                         .architecture = "TextCnn",
-                         .gguf = "",
-                         .weights_prefix = "",
-                         .build = build,
-                         .read_hf = read_hf,
-                         .write_hf = write_hf,
-                         .names = {},
-                         .aliases = kAliases,
-                         .layer_norm = true,
-                         .defaults = {.norm_eps = 1e-5, .partial_rotary = 0, .activation = Activation::relu, .layers = 1, .heads = 1, .max_positions = 512},
-                         .kind = FamilyKind::classifier,
-                         .grid = true};
+const Family kTextCnn = {
+    .name = "text-cnn",
+    .model_types = kTypes,
+    .architecture = "TextCnn",
+    .gguf = "",
+    .weights_prefix = "",
+    .build = build,
+    .read_hf = read_hf,
+    .write_hf = write_hf,
+    .names = {},
+    .aliases = kAliases,
+    .layer_norm = true,
+    .defaults = {.norm_eps = 1e-5, .partial_rotary = 0, .activation = Activation::relu, .layers = 1, .heads = 1, .max_positions = 512},
+    .kind = FamilyKind::classifier,
+    .grid = true};
 
 }  // namespace motley

@@ -24,10 +24,8 @@ void read_hf(const ConfigSource& source, ModelConfig& c) { c.dropout = static_ca
 void write_hf(const ModelConfig& c, ConfigSink& sink) { sink.set("dropout", shortest_decimal(c.dropout)); }
 
 constexpr std::string_view kTypes[] = {"text-mlp"};
-constexpr NamePair kAliases[] = {{"hidden_size", "embedding_size"},
-                                 {"intermediate_size", "units"},
-                                 {"num_hidden_layers", "layers"},
-                                 {"max_position_embeddings", "max_tokens"}};
+constexpr NamePair kAliases[] = {
+    {"hidden_size", "embedding_size"}, {"intermediate_size", "units"}, {"num_hidden_layers", "layers"}, {"max_position_embeddings", "max_tokens"}};
 
 }  // namespace
 

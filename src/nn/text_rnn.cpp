@@ -65,10 +65,8 @@ void write_hf(const ModelConfig& c, ConfigSink& sink) {
 }
 
 constexpr std::string_view kTypes[] = {"text-rnn"};
-constexpr NamePair kAliases[] = {{"hidden_size", "embedding_size"},
-                                 {"intermediate_size", "units"},
-                                 {"num_hidden_layers", "layers"},
-                                 {"max_position_embeddings", "max_tokens"}};
+constexpr NamePair kAliases[] = {
+    {"hidden_size", "embedding_size"}, {"intermediate_size", "units"}, {"num_hidden_layers", "layers"}, {"max_position_embeddings", "max_tokens"}};
 
 }  // namespace
 

@@ -48,8 +48,8 @@ class Builder {
   explicit Builder(Graph graph);  // to go on with a graph (expansions, rewrites)
 
   // ---- inputs of a step (each is made when first asked for)
-  Value tokens();     // i32 [T]
-  Value positions();  // i32 [T]
+  Value tokens();       // i32 [T]
+  Value positions();    // i32 [T]
   Value token_types();  // i32 [T]: of the segments of a text, 0 and 1
   Value seq();          // i32 [T]: neighbours with the same number are one sequence; below zero: padding
 
@@ -104,8 +104,8 @@ class Builder {
   // [T, ...] -> [S, L, ...] with L = T / S, for what works on whole sequences: each begins at a multiple of L and is followed by padding. The
   // sizes are bound.
   Value grid(Value x);
-  Value lengths();     // i32 [S], of the sequences in a grid
-  Value grid_mask();   // f32 [S, L, 1]: 1 at a token, 0 at padding
+  Value lengths();                     // i32 [S], of the sequences in a grid
+  Value grid_mask();                   // f32 [S, L, 1]: 1 at a token, 0 at padding
   void bind_sequences(int64_t count);  // S of this step, where sizes are bound
   // Over all axes but the last; weight, bias, running_mean and running_var [C] are weights under the scope. Where the model learns, with the
   // batch's own statistics, of which the running ones take a share of `momentum`.

@@ -86,8 +86,8 @@ TEST(Reference, NormsAndActivations) {
 TEST(Reference, AttentionWithinASequence) {
   const Dims rows = {{3}, {1}, {2}};
   Types types = {{Dtype::f32, rows}, {Dtype::f32, rows}, {Dtype::f32, {{3}, {1}, {3}}}, {Dtype::i32, {{3}}}, {Dtype::i32, {{3}}}};
-  std::vector<RefValue> in = {value({3, 1, 2}, {1, 0, 0, 1, 1, 1}), value({3, 1, 2}, {1, 0, 0, 1, 1, 1}), value({3, 1, 3}, {1, 2, 5, 3, 4, 5, 9, 9, 9}),
-                              value({3}, {0, 1, 0}), value({3}, {0, 0, -1})};
+  std::vector<RefValue> in = {value({3, 1, 2}, {1, 0, 0, 1, 1, 1}), value({3, 1, 2}, {1, 0, 0, 1, 1, 1}),
+                              value({3, 1, 3}, {1, 2, 5, 3, 4, 5, 9, 9, 9}), value({3}, {0, 1, 0}), value({3}, {0, 0, -1})};
   Attention op{.scale = 1 / std::sqrt(2.0f), .causal = false};
   expect_near(run(op, types, in), {1.660477, 2.660477, 5, 2.339523, 3.339523, 5, 0, 0, 0});
   op.scale = 1e4f;

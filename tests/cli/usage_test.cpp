@@ -8,7 +8,8 @@
 namespace motley {
 namespace {
 
-const char* const kModelCommands[] = {"run", "chat", "embed", "classify", "eval", "bench", "explain", "tokenize", "detokenize", "template", "show", "quantize", "convert"};
+const char* const kModelCommands[] = {"run",      "chat",       "embed",    "classify", "eval",     "bench",  "explain",
+                                      "tokenize", "detokenize", "template", "show",     "quantize", "convert"};
 
 // What each command needs besides a model.
 std::vector<std::string> with_needed(const std::string& command, const std::string& model, const TempFolder& folder) {

@@ -20,7 +20,8 @@ void expect_outputs(const EncoderVector& v, const std::vector<std::vector<T>>& g
   ASSERT_EQ(got.size(), v.outputs.size());
   for (size_t s = 0; s < got.size(); ++s) {
     ASSERT_EQ(got[s].size(), v.outputs[s].size()) << "text " << s;
-    for (size_t i = 0; i < got[s].size(); ++i) EXPECT_NEAR(static_cast<double>(got[s][i]), v.outputs[s][i], tolerance) << "text " << s << " element " << i;
+    for (size_t i = 0; i < got[s].size(); ++i)
+      EXPECT_NEAR(static_cast<double>(got[s][i]), v.outputs[s][i], tolerance) << "text " << s << " element " << i;
   }
 }
 

@@ -142,8 +142,9 @@ TEST(Heads, WhatAFamilyHasNoHeadForIsRefused) {
                                "vocab_size": 8)";
   EXPECT_NE(refusal(("{" + sizes + R"(, "architectures": ["BertForNextSentencePrediction"]})").c_str()).find("a last layer that is not supported"),
             std::string::npos);
-  EXPECT_NE(refusal(("{" + sizes + R"(, "architectures": ["BertForSequenceClassification"], "id2label": {"1": "x"}})").c_str()).find("no text for \"0\""),
-            std::string::npos);
+  EXPECT_NE(
+      refusal(("{" + sizes + R"(, "architectures": ["BertForSequenceClassification"], "id2label": {"1": "x"}})").c_str()).find("no text for \"0\""),
+      std::string::npos);
   EXPECT_NE(refusal(("{" + sizes + R"(, "architectures": ["BertForSequenceClassification"], "num_labels": 0})").c_str()).find("'num_labels' is 0"),
             std::string::npos);
   EXPECT_NE(refusal(("{" + sizes + R"(, "is_decoder": true})").c_str()).find("'is_decoder' is true"), std::string::npos);

@@ -10,6 +10,7 @@
 #include "ir/text.h"
 #include "learner.h"
 #include "nn/families.h"
+#include "nn/objective.h"
 #include "passes/autodiff.h"
 #include "passes/update.h"
 
@@ -25,15 +26,8 @@ ModelSource source_of(const std::string& name) {
 
 // Loss of the next token over packed sequences.
 Graph objective(const ModelSource& source, int64_t tokens) {
-  Builder model({.mode = BuildMode::learn, .tokens = tokens}, source.types, source.name);
-  build_model(model, source.config);
-  Graph graph = model.take();
-  Value logits = graph.outputs[0].value;
-  graph.outputs.clear();
-  Builder b(std::move(graph));
-  auto results = b.emit_all(CrossEntropy{}, {logits, b.step_input("targets", {Dtype::i32, {{tokens}}})});
-  b.output(results[0], "loss");
-  b.output(results[1], "weight");
+  Builder b({.mode = BuildMode::learn, .tokens = tokens}, source.types, source.name);
+  build_objective(b, source.config, {});
   return b.take();
 }
 

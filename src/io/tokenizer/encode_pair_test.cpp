@@ -52,12 +52,11 @@ TEST(EncodeWhole, ATokenizerSaysWhatStandsAroundAPair) {
   const EncodedText e = encode_whole(*roberta, "a", "b", 16);
   EXPECT_EQ(e.ids, (Ids{0, 2, 1, 1, 3, 1}));
   EXPECT_EQ(e.types, (Ids{0, 0, 0, 0, 0, 0}));
-  auto by_template = Tokenizer::from_tokenizer_json(
-      json_with(R"({"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}],
+  auto by_template = Tokenizer::from_tokenizer_json(json_with(R"({"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}],
                     "pair": [{"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "</s>", "type_id": 1}},
                              {"Sequence": {"id": "A", "type_id": 0}}],
                     "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}})"),
-      "t");
+                                                    "t");
   const EncodedText swapped = encode_whole(*by_template, "a", "b c", 16);
   EXPECT_EQ(swapped.ids, (Ids{3, 4, 1, 2}));
   EXPECT_EQ(swapped.types, (Ids{1, 1, 1, 0}));

@@ -197,9 +197,9 @@ int32_t pair_id(const Json& json, const char* key, const std::string& where) {
 // What stands at a place of a template: a text, or a special token.
 struct TemplateItem {
   bool is_text;
-  int32_t id;     // of a special token
-  bool second;    // the text is "B"
-  int32_t type;   // of the segment
+  int32_t id;    // of a special token
+  bool second;   // the text is "B"
+  int32_t type;  // of the segment
 };
 std::vector<TemplateItem> read_items(const Json& json, const char* list, const std::string& where) {
   const std::string at = fmt::format("{}.{}", where, list);

@@ -22,9 +22,7 @@ std::vector<int32_t> PostProcessor::apply(std::vector<int32_t> text) const {
   return text;
 }
 
-PairTemplate bert_pair(int32_t cls, int32_t sep) {
-  return {{{cls, 0}, {PairTemplate::kFirst, 0}, {sep, 0}, {PairTemplate::kSecond, 1}, {sep, 1}}};
-}
+PairTemplate bert_pair(int32_t cls, int32_t sep) { return {{{cls, 0}, {PairTemplate::kFirst, 0}, {sep, 0}, {PairTemplate::kSecond, 1}, {sep, 1}}}; }
 
 PairTemplate roberta_pair(int32_t cls, int32_t sep) {
   return {{{cls, 0}, {PairTemplate::kFirst, 0}, {sep, 0}, {sep, 0}, {PairTemplate::kSecond, 0}, {sep, 0}}};
