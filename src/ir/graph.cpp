@@ -52,10 +52,18 @@ Graph without_dead(const Graph& graph) {
   for (size_t i = graph.nodes.size(); i-- > 0;)
     if (live[i])
       for (Value v : graph.nodes[i].in) mark(v);
-  return rebuild(graph, [&](Graph& to, const Node& n, int32_t i) -> std::vector<Value> {
-    if (!live[static_cast<size_t>(i)]) return {};
-    return copy_node(to, n);
-  });
+  Graph to;
+  std::vector<int32_t> at(graph.nodes.size(), -1);
+  auto mapped = [&](Value v) { return Value{at[static_cast<size_t>(v.node)], v.result}; };
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!live[i]) continue;  // what it reads may be dead as well
+    Node n = graph.nodes[i];
+    for (Value& v : n.in) v = mapped(v);
+    at[i] = to.push(std::move(n)).node;
+  }
+  for (const auto& o : graph.outputs) to.outputs.push_back({mapped(o.value), o.name});
+  for (const auto& u : graph.updates) to.updates.push_back({mapped(u.value), u.name});
+  return to;
 }
 
 }  // namespace motley
