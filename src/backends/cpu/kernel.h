@@ -98,6 +98,7 @@ std::span<const CpuKernel> norm_kernels();
 std::span<const CpuKernel> product_kernels();
 std::span<const CpuKernel> attention_kernels();
 std::span<const CpuKernel> gradient_product_kernels();
+std::span<const CpuKernel> block_gradient_kernels();
 std::span<const CpuKernel> segment_attention_kernels();
 std::span<const CpuKernel> loss_kernels();
 std::span<const CpuKernel> update_kernels();
