@@ -101,6 +101,7 @@ std::span<const CpuKernel> gradient_product_kernels();
 std::span<const CpuKernel> block_gradient_kernels();
 std::span<const CpuKernel> segment_attention_kernels();
 std::span<const CpuKernel> loss_kernels();
+std::span<const CpuKernel> head_loss_kernels();
 std::span<const CpuKernel> update_kernels();
 std::span<const CpuKernel> window_kernels();
 std::span<const CpuKernel> recurrent_kernels();

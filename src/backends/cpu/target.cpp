@@ -19,7 +19,7 @@ namespace {
 std::vector<CpuKernel> join() {
   std::vector<CpuKernel> all;
   for (auto list : {elementwise_kernels(), shape_kernels(), reduce_kernels(), norm_kernels(), gradient_product_kernels(), product_kernels(),
-                    block_gradient_kernels(), attention_kernels(), segment_attention_kernels(), loss_kernels(), update_kernels(),
+                    block_gradient_kernels(), attention_kernels(), segment_attention_kernels(), loss_kernels(), head_loss_kernels(), update_kernels(),
                     window_kernels(), recurrent_kernels()})
     all.insert(all.end(), list.begin(), list.end());
   return all;
