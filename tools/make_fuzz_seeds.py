@@ -196,8 +196,47 @@ def token_file_seeds():
     save("token_file", "unknown_flag", token_file(samples, flags=2))
 
 
+# --- adapters: adapter_config.json on one line, then the safetensors file ----------------------------------------------------------------
+
+
+def adapter(name, config, tensors):
+    header, data = {}, b""
+    for key, (dtype, shape, content) in tensors.items():
+        header[key] = described(dtype, shape, len(data), len(data) + len(content))
+        data += content
+    save("peft_adapter", name, json.dumps(config, separators=(",", ":")).encode() + b"\n" + safetensors(header, data))
+
+
+def adapter_seeds():
+    def floats(count):
+        return struct.pack(f"<{count}f", *(0.5 * (i - 3) for i in range(count)))
+
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
+    pair = {f"{module}.lora_A.weight": ("F32", [2, 3], floats(6)), f"{module}.lora_B.weight": ("F32", [4, 2], floats(8))}
+    lora = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "lora_dropout": 0.1, "use_rslora": True, "bias": "none", "target_modules": ["q_proj"],
+            "alpha_pattern": {"self_attn.q_proj": 3}}
+    adapter("lora", lora, pair)
+    adapter("lora_half", lora, {f"{module}.lora_A.weight": ("F16", [1, 2], bytes(4)), f"{module}.lora_B.weight": ("BF16", [2, 1], bytes(4))})
+    biases = {f"{module}.base_layer.bias": ("F32", [4], floats(4)), "base_model.model.score.weight": ("F32", [2, 4], floats(8))}
+    adapter("biases", lora | {"bias": "all", "modules_to_save": ["score"]}, {key: (d, s, bytes(len(b))) for key, (d, s, b) in pair.items()} | biases)
+    adapter("bad_half", lora, {f"{module}.lora_A.weight": pair[f"{module}.lora_A.weight"]})
+    adapter("bad_ranks", lora, {f"{module}.lora_A.weight": ("F32", [3, 2], floats(6)), f"{module}.lora_B.weight": ("F32", [4, 2], floats(8))})
+    adapter("bad_dora", lora | {"use_dora": True}, pair)
+    adapter("bad_pattern", lora | {"alpha_pattern": {".*q_proj": 3}}, pair)
+    ia3 = {"peft_type": "IA3", "target_modules": ["k_proj"], "feedforward_modules": []}
+    adapter("ia3", ia3, {"base_model.model.m.k_proj.ia3_l": ("F32", [4, 1], floats(4)), "base_model.model.m.down_proj.ia3_l": ("F32", [1, 3], floats(3))})
+    prefix = {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 2, "token_dim": 2, "num_layers": 1, "num_attention_heads": 1}
+    adapter("prefix", prefix, {"prompt_embeddings": ("F32", [2, 4], floats(8))})
+    adapter("bad_prefix", prefix | {"num_virtual_tokens": 3}, {"prompt_embeddings": ("F32", [2, 4], floats(8))})
+    down, up = "base_model.model.m.o_proj.bottleneck_down", "base_model.model.m.o_proj.bottleneck_up"
+    adapter("bottleneck", {"peft_type": "BOTTLENECK", "bottleneck_size": 2, "non_linearity": "gelu", "target_modules": ["o_proj"]}, {
+        f"{down}.weight": ("F32", [2, 3], floats(6)), f"{down}.bias": ("F32", [2], floats(2)),
+        f"{up}.weight": ("F32", [3, 2], floats(6)), f"{up}.bias": ("F32", [3], floats(3))})
+
+
 gguf_seeds()
 safetensors_seeds()
 quantised_seeds()
+adapter_seeds()
 config_seeds()
 token_file_seeds()

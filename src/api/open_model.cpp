@@ -1,5 +1,6 @@
 #include "api/open_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -56,6 +57,11 @@ Plan choose_plan(const ModelSource& source, const Target& target, const ModelOpt
   return plan;
 }
 
+ModelSource model_source(std::shared_ptr<const Checkpoint> checkpoint, const ModelOptions& options) {
+  ModelSource model = model_from_checkpoint(std::move(checkpoint));
+  return options.adapter.empty() ? model : adapted(model, std::make_shared<const PeftAdapter>(read_peft(options.adapter)));
+}
+
 OpenModel open_model(const std::string& model, const ModelOptions& options) {
   OpenModel out;
   out.path = resolve_model(model);
@@ -63,9 +69,13 @@ OpenModel open_model(const std::string& model, const ModelOptions& options) {
   if (!out.checkpoint->has_weights())
     fail(ErrorKind::file, "model", "{} has a config.json but no weights (model.safetensors, or its index with the shards)", out.path);
   out.tokenizer = options.tokenizer.empty() ? find_tokenizer(*out.checkpoint) : Tokenizer::load(resolve_model(options.tokenizer));
-  out.source = model_from_checkpoint(out.checkpoint);
+  out.source = model_source(out.checkpoint, options);
   auto device = open_device(options.device, options.wishes);
-  Plan plan = choose_plan(out.source, device->target(), options);
+  ModelOptions wishes = options;
+  if (wishes.plan.context)  // asked for text: virtual tokens take no part of it
+    *wishes.plan.context =
+        std::min(*wishes.plan.context + out.source.virtual_tokens, std::max(*wishes.plan.context, out.source.config.max_positions));
+  Plan plan = choose_plan(out.source, device->target(), wishes);
   out.plan_name = options.place == "auto" ? plan.device : options.place;
   out.session = std::make_unique<Session>(out.source, plan, std::move(device), options.session);
   return out;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/devices.h"
+#include "control/peft.h"
 #include "control/session.h"
 #include "io/checkpoint.h"
 #include "io/tokenizer/tokenizer.h"
@@ -19,6 +20,7 @@ struct ModelOptions {
   std::string device = "cpu";
   std::string place = "auto";  // or the file of a plan
   std::string tokenizer;       // where it is, when not beside the model
+  std::string adapter;         // the folder of one that runs beside the weights
   DeviceWishes wishes;
   PlanWishes plan;
   SessionOptions session;
@@ -38,6 +40,9 @@ struct OpenModel {
   std::unique_ptr<Session> session;
   std::string plan_name;  // the plan's file, or the device it runs on
 };
+
+// The model of a checkpoint, with the adapter of the options.
+ModelSource model_source(std::shared_ptr<const Checkpoint> checkpoint, const ModelOptions& options);
 
 OpenModel open_model(const std::string& model, const ModelOptions& options);
 

@@ -65,7 +65,7 @@ int bench(const BenchFlags& f) {
   } else {
     auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
     if (!checkpoint->has_weights()) fail(ErrorKind::file, "bench", "{} has no weights; use --shape NAME[:TYPE] for random ones", checkpoint->path());
-    source = model_from_checkpoint(checkpoint);
+    source = model_source(checkpoint, model);
     type = main_type(*checkpoint);
   }
   Progress progress("bench", !f.quiet);
@@ -81,7 +81,8 @@ int bench(const BenchFlags& f) {
   options.wishes = model.wishes;
   options.plan = model.plan;
   options.skip = model.session.skip;
-  options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat, options.bounds = f.bounds;
+  options.prompt = f.prompt, options.generate = f.generate, options.context = f.depth, options.batches = f.batches, options.repeat = f.repeat,
+  options.bounds = f.bounds;
   auto measurements = benchmark(source, type, options, [&](const std::string& what) { progress.show(0, what); });
   progress.done();
   if (!f.json)

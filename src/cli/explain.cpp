@@ -111,7 +111,7 @@ int explain(const ExplainFlags& f) {
     checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
     if (!checkpoint->has_weights())
       fail(ErrorKind::file, "explain", "{} has no weights, so their types are unknown; use --shape NAME:TYPE for a known shape", checkpoint->path());
-    source = model_from_checkpoint(checkpoint);
+    source = model_source(checkpoint, options);
   }
   Target target;
   for (Target& t : list_targets(options.wishes))

@@ -101,6 +101,7 @@ void ModelFlags::add(CLI::App& app) {
   app.add_option("--reserve,--fit-target", reserve, "memory left free on the device, such as 1GiB");
   app.add_option("--devices,--device", device, "the device to run on (see: motley devices)");
   app.add_option("--tokenizer", tokenizer, "a tokenizer file, or a model with one, in place of the model's own");
+  app.add_option("--adapter", adapter, "a folder with an adapter (adapter_config.json) to run beside the model's weights");
   app.add_option("--place", place, "auto, or the file of a plan");
   app.add_option("--skip", skip, "a pass or rewrite of the compiler to leave out, such as fuse or simplify.cse")->delimiter(',');
   app.add_option("--dump-after", dump_after, "print the graph after this pass (build: before the first) to standard error")->delimiter(',');
@@ -111,6 +112,7 @@ ModelOptions ModelFlags::options() const {
   o.device = device;
   o.place = place;
   o.tokenizer = tokenizer;
+  o.adapter = adapter;
   o.wishes.threads = threads;
   o.plan.context = size_flag(context, "--ctx-size", 1);
   o.plan.batch_tokens = size_flag(batch_tokens, "--max-num-batched-tokens", 1);

@@ -13,7 +13,7 @@ namespace motley {
 
 struct ModelFlags {
   std::string model;
-  std::string device = "cpu", place = "auto", tokenizer;
+  std::string device = "cpu", place = "auto", tokenizer, adapter;
   std::string context, batch_tokens, kv_type, reserve;
   int threads = 0;
   int64_t sequences = 0;

@@ -14,12 +14,13 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "compress/write_model.h"
+#include "control/peft.h"
 
 namespace motley {
 namespace {
 
 struct WriteFlags {
-  std::string model, out, type;
+  std::string model, out, type, adapter;
   int threads = 0;
   bool pure = false, json = false, quiet = false, no_tokenizer = false;
 };
@@ -79,6 +80,7 @@ int write(const WriteFlags& f, const char* what, const std::optional<Recipe>& re
   Interrupt interrupt(Interrupt::Signals::all);
   Progress progress(what, !f.quiet && !f.json);
   WriteOptions options{.recipe = recipe, .name = model_name(f.model, path), .threads = f.threads > 0 ? f.threads : default_threads()};
+  if (!f.adapter.empty()) options.adapter = std::make_shared<const PeftAdapter>(read_peft(f.adapter));
   options.progress = [&, show = progress.bytes()](int64_t done, int64_t total) {
     if (interrupt.asked()) throw Interrupted{};
     show(done, total);
@@ -119,6 +121,7 @@ int convert(const WriteFlags& f) {
 void add_common(CLI::App& app, WriteFlags& f) {
   app.add_option("model,-m,--model", f.model, "a folder with config.json, a .gguf file, or org/name from the hub's cache");
   app.add_option("--threads", f.threads, "threads to pack with (default: the physical cores that may be used)")->check(CLI::Range(1, 4096));
+  app.add_option("--adapter", f.adapter, "a folder with an adapter (adapter_config.json) to merge into the weights");
   app.add_flag("--no-tokenizer", f.no_tokenizer, "write the weights without the tokenizer");
   app.add_flag("--json", f.json, "print one JSON object");
   app.add_flag("-q,--quiet", f.quiet, "print nothing but errors and warnings");

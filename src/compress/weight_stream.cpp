@@ -4,9 +4,20 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace motley {
 namespace {
+
+// Whether a state of an adapter goes into a state of the model.
+bool touches(std::string_view of_adapter, std::string_view of_model) {
+  if (!is_adapter_state(of_adapter)) return of_adapter == of_model;
+  of_adapter.remove_prefix(kPeftPrefix.size());
+  const std::string_view module = of_model.substr(0, of_model.rfind('.') + 1);
+  if (!of_adapter.starts_with(module)) return false;
+  of_adapter.remove_prefix(module.size());
+  return of_adapter.starts_with("lora_") || of_adapter == "ia3_l";
+}
 
 // Packed bytes can change places by whole rows; anything else is done to floats.
 bool needs_floats(const TensorPlan& plan) { return plan.how == Rearrangement::transpose || plan.dtype == Dtype::f32; }
@@ -14,8 +25,26 @@ bool needs_floats(const TensorPlan& plan) { return plan.how == Rearrangement::tr
 }  // namespace
 
 WeightStream::WeightStream(const Checkpoint& checkpoint, const ModelConfig& config, const WriteOptions& options)
-    : checkpoint_(checkpoint), options_(options), weights_(config, checkpoint), pool_({.threads = options.threads}) {
+    : checkpoint_(checkpoint), config_(config), options_(options), weights_(config, checkpoint), pool_({.threads = options.threads}) {
+  if (options.adapter) motley::expect_mergeable(*options.adapter);
   for (const CheckpointTensor& t : checkpoint.tensors()) total_ += static_cast<int64_t>(t.size_bytes);
+}
+
+void WeightStream::expect_mergeable(std::span<const PlannedTensor> tensors) const {
+  if (!options_.adapter) return;
+  for (const PlannedTensor& t : tensors) {
+    if (!merges(*options_.adapter, t.plan.state)) continue;
+    auto found = weights_.find(t.plan.state);
+    if (found && is_quantised(found->type.dtype) && !options_.recipe && is_quantised(t.type))
+      fail(ErrorKind::usage, "merge",
+           "{}: '{}' is {}, whose values are fixed steps: what the adapter adds would be rounded away. Merge into the original model, or say which "
+           "type the result is to have (-t f16)",
+           checkpoint_.path(), t.plan.state, motley::name(found->type.dtype));
+  }
+  for (const auto& entry : options_.adapter->states)
+    if (std::ranges::none_of(tensors, [&](const PlannedTensor& t) { return touches(entry.first, t.plan.state); }))
+      fail(ErrorKind::file, "merge", "{}: {} has no place for tensor '{}'; was the adapter made for another model?", options_.adapter->path,
+           checkpoint_.path(), printable(entry.first));
 }
 
 const Tensor& WeightStream::state(const std::string& name) {
@@ -26,6 +55,9 @@ const Tensor& WeightStream::state(const std::string& name) {
   state_ = Tensor();  // before the next one is there too
   state_ = Tensor::zeros(found->type.dtype, bind(found->type.shape, {}));
   weights_.read(name, {state_.mutable_bytes(), state_.size_bytes()});
+  state_bytes_ = state_.size_bytes();
+  stored_ = state_.dtype();
+  if (options_.adapter && merges(*options_.adapter, name)) state_ = merged_weight(*options_.adapter, config_, name, state_);
   state_name_ = name;
   return state_;
 }
@@ -38,13 +70,13 @@ void WeightStream::advance(size_t bytes) {
 Tensor WeightStream::next(const PlannedTensor& t) {
   const bool first = t.plan.state != state_name_;
   Tensor source = state(t.plan.state);
-  const Dtype stored = source.dtype();
-  if (is_quantised(stored) && is_quantised(t.type) && stored != t.type) requantised_ = true;
+  const bool merged = options_.adapter && merges(*options_.adapter, t.plan.state);
+  if (is_quantised(stored_) && is_quantised(t.type) && (merged || stored_ != t.type)) requantised_ = true;
   Loss none, loss;
-  if (is_quantised(stored) && needs_floats(t.plan)) source = repack(source, Dtype::f32, pool_, none);
+  if (is_quantised(source.dtype()) && needs_floats(t.plan)) source = repack(source, Dtype::f32, pool_, none);
   Tensor written = repack(rearrange(t.plan, source), t.type, pool_, loss);
   count(t.type, written, loss);
-  if (first) advance(state_.size_bytes());
+  if (first) advance(state_bytes_);
   return written;
 }
 

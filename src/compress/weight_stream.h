@@ -27,6 +27,9 @@ class WeightStream {
 
   const WeightMap& weights() const { return weights_; }
 
+  // Error unless the adapter of the options, if any, can be merged into what is planned, with all it holds.
+  void expect_mergeable(std::span<const PlannedTensor> tensors) const;
+
   // The tensor as it is written. Consecutive ones from the same state (its experts) read it once.
   Tensor next(const PlannedTensor& tensor);
   // A tensor of the source that the model does not know, as it is.
@@ -40,11 +43,14 @@ class WeightStream {
   void advance(size_t bytes);
 
   const Checkpoint& checkpoint_;
+  const ModelConfig& config_;
   const WriteOptions& options_;
   WeightMap weights_;
   ThreadPool pool_;
   std::string state_name_;
-  Tensor state_;
+  Tensor state_;            // with the adapter in it
+  size_t state_bytes_ = 0;  // as stored
+  Dtype stored_ = Dtype::f32;
   int64_t done_ = 0, total_ = 0;  // bytes read, converted ones as they are afterwards
   bool requantised_ = false;
   std::vector<TypeReport> types_;

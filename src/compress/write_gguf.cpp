@@ -129,6 +129,7 @@ WriteReport write_gguf(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
     Dtype type = type_in_gguf(plan, config, options.recipe);
     tensors.push_back({std::move(plan), type});
   }
+  stream.expect_mergeable(tensors);
   // A GGUF file's tensors that no state names (rotary factors, parts of other models) go along as they are.
   std::vector<const CheckpointTensor*> copied;
   std::vector<MadeTensor> made;

@@ -38,6 +38,7 @@ WriteReport write_hf(const Checkpoint& checkpoint, const Tokenizer* tokenizer, c
     total += tensor_bytes(type, plan.shape);
     tensors.push_back({std::move(plan), type});
   }
+  stream.expect_mergeable(tensors);
   AtomicFolder out(folder);
   check_room(folder, total);
   std::vector<std::string> warnings;

@@ -10,11 +10,13 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "compress/repack.h"
+#include "control/peft.h"
 #include "io/checkpoint.h"
 #include "io/tokenizer/tokenizer.h"
 #include "quant/recipe.h"
@@ -25,7 +27,8 @@ struct WriteOptions {
   std::optional<Recipe> recipe = {};  // nothing: every weight keeps its type, but safetensors, which has no block types, gets F32 for them
   std::string name = {};              // what the model is called where it does not say so itself
   int threads = 1;
-  uint64_t max_shard_bytes = 5'000'000'000;  // of one safetensors file
+  uint64_t max_shard_bytes = 5'000'000'000;         // of one safetensors file
+  std::shared_ptr<const PeftAdapter> adapter = {};  // merged into the weights it adapts
   // Called as source bytes are done; what it throws ends the work and leaves nothing behind.
   std::function<void(int64_t done, int64_t total)> progress = {};
 };

@@ -21,6 +21,9 @@ struct ModelSource {
   // null where it always does. Any number of threads may call it at once.
   std::function<bool(const std::string& state, uint64_t from_byte, std::span<std::byte> to)> read_part = {};
   std::function<void(const std::string& state)> drop;  // its source pages are no longer needed
+  // What is done to the graph before it is compiled; null: nothing. Sequences then begin with so many virtual tokens (StepLimits).
+  std::function<Graph(const Graph& graph)> rewrite = {};
+  int64_t virtual_tokens = 0;
 };
 
 // A state in memory of its own, which nobody who cuts the file short can take away.

@@ -41,14 +41,15 @@ BuildLimits build_limits(const Plan& plan) {
           .kv_type = plan.kv_type};
 }
 
-StepLimits step_limits(const Plan& plan, int64_t vocab) {
+StepLimits step_limits(const Plan& plan, const ModelSource& source) {
   return {.tokens = plan.batch_tokens,
           .sequences = plan.sequences,
           .rows = plan.rows,
           .pages = plan.pages,
           .page_tokens = plan.page_tokens,
           .blocks = plan.blocks(),
-          .vocab = vocab};
+          .vocab = source.config.vocab,
+          .virtual_tokens = source.virtual_tokens};
 }
 
 Graph build_graph(const ModelSource& source, const Plan& plan) {
@@ -59,7 +60,8 @@ Graph build_graph(const ModelSource& source, const Plan& plan) {
   limits.bound = family_of(config).grid;
   Builder b(limits, source.types, source.name);
   build_model(b, config);
-  return b.take();
+  Graph graph = b.take();
+  return source.rewrite ? source.rewrite(graph) : graph;
 }
 
 ModelDemand demand_of(const ModelSource& source) {
@@ -109,7 +111,7 @@ int64_t load_states(Device& device, const Program& program, const ModelSource& s
 }
 
 Session::Session(const ModelSource& source, const Plan& plan, std::unique_ptr<Device> device, const SessionOptions& options)
-    : plan_(plan), limits_(step_limits(plan, source.config.vocab)), device_(std::move(device)) {
+    : plan_(plan), limits_(step_limits(plan, source)), device_(std::move(device)) {
   if (source.config.task != Task::language_model)
     fail(ErrorKind::usage, "model", "{} is made for '{}' and does not continue texts; see 'motley classify' and 'motley embed'", source.name,
          task_name(source.config.task));
@@ -156,9 +158,9 @@ void Session::run(const StepInputs& step, std::span<float> logits) {
 }
 
 ReferenceRunner::ReferenceRunner(const ModelSource& source, const Plan& plan)
-    : limits_(step_limits(plan, source.config.vocab)),
-      interpreter_(std::make_unique<Interpreter>(
-          build_graph(source, plan), [source](const std::string& name) { return source.types(name) ? read_state(source, name) : Tensor(); })) {}
+    : limits_(step_limits(plan, source)), interpreter_(std::make_unique<Interpreter>(build_graph(source, plan), [source](const std::string& name) {
+        return source.types(name) ? read_state(source, name) : Tensor();
+      })) {}
 
 ReferenceRunner::~ReferenceRunner() = default;
 

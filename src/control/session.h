@@ -21,7 +21,7 @@ namespace motley {
 
 ModelDemand demand_of(const ModelSource& source);
 BuildLimits build_limits(const Plan& plan);
-StepLimits step_limits(const Plan& plan, int64_t vocab);
+StepLimits step_limits(const Plan& plan, const ModelSource& source);
 Graph build_graph(const ModelSource& source, const Plan& plan);
 
 struct SessionOptions {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -13,6 +14,22 @@ std::string_view to_string(FinishReason reason) {
   return kNames[static_cast<size_t>(reason)];
 }
 
+namespace {
+
+// Puts them before the prompt, and hides their positions from whoever looks at logits. Returns how many they are.
+int64_t begin_with_virtual_tokens(Request& request, const StepLimits& limits) {
+  std::vector<int32_t> ids(static_cast<size_t>(limits.virtual_tokens));
+  std::iota(ids.begin(), ids.end(), static_cast<int32_t>(limits.vocab));
+  request.prompt.insert(request.prompt.begin(), ids.begin(), ids.end());
+  if (request.on_logits)
+    request.on_logits = [count = limits.virtual_tokens, inner = std::move(request.on_logits)](int64_t position, std::span<const float> logits) {
+      if (position >= count) inner(position - count, logits);
+    };
+  return limits.virtual_tokens;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(StepRunner& runner) : runner_(runner), pages_(runner.limits().pages, runner.limits().page_tokens) {}
 
 int64_t Scheduler::submit(Request request) {
@@ -20,13 +37,14 @@ int64_t Scheduler::submit(Request request) {
   if (request.prompt.empty()) fail(ErrorKind::usage, "generate", "the prompt is empty; give at least one token");
   for (int32_t t : request.prompt)
     if (t < 0 || t >= limits.vocab) fail(ErrorKind::usage, "generate", "the prompt holds token {}, the model's vocabulary has {}", t, limits.vocab);
-  auto prompt = static_cast<int64_t>(request.prompt.size()), room = std::min(context(), limits.pages * limits.page_tokens);
+  auto prompt = static_cast<int64_t>(request.prompt.size()), room = std::min(context(), limits.pages * limits.page_tokens) - limits.virtual_tokens;
   bool generates = request.max_tokens != 0;
   if (prompt + (generates ? 1 : 0) > room)
     fail(ErrorKind::usage, "generate", "the prompt has {} tokens and the context holds {}{}; shorten it or use a larger --ctx-size", prompt, room,
          generates ? ", one of them for the answer" : "");
   int64_t end = request.max_tokens < 0 ? room : std::min(room, prompt + std::min(request.max_tokens, room));
   Sampler sampler(request.sampling, request.prompt);
+  if (limits.virtual_tokens > 0) end += begin_with_virtual_tokens(request, limits);
   std::vector<int32_t> tokens = request.prompt;
   waiting_.push_back({next_id_, std::move(request), std::move(sampler), std::move(tokens), 0, end, {}});
   return next_id_++;

@@ -93,6 +93,29 @@ TEST(Scheduler, APrefixIsComputedOnce) {
   EXPECT_EQ(s.totals().reused_tokens, 20);
 }
 
+// As if the ids stood before the prompt, but nobody sees their positions, and the context asked for is the text's.
+TEST(Scheduler, VirtualTokensBeginEverySequence) {
+  StepLimits limits = kLimits;
+  limits.virtual_tokens = 5;
+  HashModel model(limits), wide([] {
+    StepLimits all = kLimits;
+    all.vocab = 200;
+    return all;
+  }());
+  Scheduler s(model), plain(wide);
+  std::vector<int32_t> prompt = {7, 8, 9};
+  Request request = greedy(prompt, 6);
+  std::vector<int64_t> positions;
+  request.on_logits = [&](int64_t position, std::span<const float>) { positions.push_back(position); };
+  int64_t id = s.submit(request), other = plain.submit(greedy({97, 98, 99, 100, 101, 7, 8, 9}, 6));
+  EXPECT_EQ(run_all(s)[id], run_all(plain)[other]);
+  EXPECT_EQ(positions, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_THROW(s.submit(greedy({97}, 1)), Error) << "a text has no such token";
+  EXPECT_THROW(s.submit(greedy(std::vector<int32_t>(28, 1), 0)), Error);  // 32 positions, five of them taken
+  id = s.submit(greedy(std::vector<int32_t>(20, 1), -1));
+  EXPECT_EQ(run_all(s)[id].size(), 7u);
+}
+
 TEST(Scheduler, PagesForReuseGiveWayWhenMemoryIsNeeded) {
   HashModel model(kLimits);
   Scheduler s(model);

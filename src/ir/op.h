@@ -223,8 +223,8 @@ using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Less, 
                         Matmul, OuterSum, ExpertMatmul, ExpertOuterSum, Rope, CacheAppend, PagedAttention, AddRmsNorm, MatmulAdd, GluMatmul,
                         // op_learn.h
                         ActGrad, ScatterAdd, ScatterLast, RmsNormGrad, LayerNormGrad, Attention, AttentionGrad, CrossEntropy, CrossEntropyGrad,
-                        BinaryCrossEntropy, MeanSquaredError, KlDivergence, Dropout, Unfold, Fold, Conv1d, Pool, BatchNorm, BatchNormFixed, Gru,
-                        GruGrad, Lstm, LstmGrad, SquareSum, Assign, Adamw, Sgd, SgdMomentum, Lion, Adafactor, AdafactorVector>;
+                        HeadLoss, BinaryCrossEntropy, MeanSquaredError, KlDivergence, Dropout, Unfold, Fold, Conv1d, Pool, BatchNorm, BatchNormFixed,
+                        Gru, GruGrad, Lstm, LstmGrad, SquareSum, Assign, Adamw, Sgd, SgdMomentum, Lion, Adafactor, AdafactorVector>;
 
 // The place of T in the list: the key of kernel tables.
 template <class T>

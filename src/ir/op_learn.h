@@ -65,6 +65,14 @@ struct CrossEntropyGrad {  // (logits, targets, lse, dsum [1]) -> dlogits
   float smoothing = 0;
   MOTLEY_FIELDS(MOTLEY_F(CrossEntropyGrad, smoothing))
 };
+// Composite: the head's product, its soft cap and the cross-entropy in one, so that the logits of all rows never are there together:
+// (x f32 [T, E], w [V, E], targets i32 [T]) -> sum, weight, then where asked the sum's gradients to x and to w. They are formed while the logits of
+// their rows are there, so a step that learns multiplies with the head three times and not four.
+struct HeadLoss {
+  float smoothing = 0, softcap = 0;
+  bool x_gradient = false, w_gradient = false;
+  MOTLEY_FIELDS(MOTLEY_F(HeadLoss, smoothing), MOTLEY_F(HeadLoss, softcap), MOTLEY_F(HeadLoss, x_gradient), MOTLEY_F(HeadLoss, w_gradient))
+};
 // Composite, over (x f32 [T, L], y f32 [T, L], w f32 [T, 1]) -> sum, weight. Each of L elements counts w.
 struct BinaryCrossEntropy {  // x logits, y probabilities: several labels at once when L > 1
   MOTLEY_FIELDS()

@@ -61,4 +61,8 @@ struct TensorPlan {
 std::vector<TensorPlan> plan_tensors(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint, CheckpointFormat to);
 Tensor rearrange(const TensorPlan& plan, const Tensor& state);
 
+// `rows` [out, ...] belong to the outputs of a matrix of the model, such as the second factor of a change to it, in the order of one form: the same
+// rows in the order of the other.
+Tensor arrange_rows(const ModelConfig& config, const std::string& state, const Tensor& rows, CheckpointFormat from, CheckpointFormat to);
+
 }  // namespace motley

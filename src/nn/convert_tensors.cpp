@@ -179,6 +179,16 @@ Tensor rearrange(const TensorPlan& plan, const Tensor& state) {
   return plan.dtype == Dtype::f32 && t.dtype() != Dtype::f32 ? as_f32(t, 0) : t;
 }
 
+Tensor arrange_rows(const ModelConfig& config, const std::string& state, const Tensor& rows, CheckpointFormat from, CheckpointFormat to) {
+  if (from == to) return rows;
+  Rearrangement how = towards_gguf(family_of(config), {state, {rows.dtype(), fixed(rows.shape())}});
+  if (to == CheckpointFormat::hf) how = inverse(how);
+  const bool moves =
+      how == Rearrangement::interleave || how == Rearrangement::halve || how == Rearrangement::by_part || how == Rearrangement::by_head;
+  const int64_t heads = state.find(".k_proj.") != std::string::npos ? config.kv_heads : config.heads;
+  return moves ? permute_rows(rows, how, heads) : rows;
+}
+
 std::vector<MadeTensor> gguf_rope_tensors(const ModelConfig& config) {
   const RopeConfig& rope = config.rope;
   auto tensor = [](const std::vector<double>& values) { return Tensor::of({static_cast<int64_t>(values.size())}, {values.begin(), values.end()}); };

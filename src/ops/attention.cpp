@@ -62,6 +62,7 @@ OpDef define<Rope>() {
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
         return {b.emit(g.op, {g.grad[0], g.in[1], b.emit(Neg{}, {g.in[2]})}), {}, {}};
       },
+      .precision = Precision::follows,
   };
 }
 

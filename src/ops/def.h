@@ -54,6 +54,13 @@ struct GradientArgs {
   bool wants(size_t i) const { return wanted[i] != 0; }
 };
 
+// How an op bears values of 16 bits between itself and its neighbours (passes/precision.h).
+enum class Precision : uint8_t {
+  low,      // multiplies such values and adds in f32: products, attention
+  follows,  // as exact as what it reads: moves, sums of two, activations
+  wide,     // f32 in and out: exponentials, sums over many, norms, losses, updates
+};
+
 struct OpDef {
   // Result types from input types; Error(usage) "[op] ..." when they do not fit together.
   Types (*infer)(const Op& op, std::span<const Type> in) = nullptr;
@@ -66,7 +73,11 @@ struct OpDef {
   // Gradients of the inputs, f32 whatever the input is stored as; not valid where there is none. Null: differentiated through the
   // expansion, or not at all.
   std::vector<Value> (*gradient)(Builder& b, const GradientArgs& args) = nullptr;
+  // The form of the op whose further results are the gradients of its first one to the inputs that are wanted, formed on the way; the gradient
+  // rule then only scales them. Null: gradients are ops of their own.
+  Op (*learning)(const Op& op, std::span<const char> wanted) = nullptr;
   const char* no_gradient = nullptr;  // why a gradient cannot be, as the end of a sentence
+  Precision precision = Precision::wide;
   // The first inputs so many are states, and the first results their successors, in place on a device.
   size_t changes = 0;
 };

@@ -98,16 +98,19 @@ Value slope(Builder& b, Activation kind, Value x) {
 template <> OpDef define<Add>() { return {
   .infer = infer_binary,
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return x + y; }); },
-  .gradient = [](Builder& b, const GradientArgs& g) { return to_both(b, g, g.grad[0], g.grad[0]); }}; }
+  .gradient = [](Builder& b, const GradientArgs& g) { return to_both(b, g, g.grad[0], g.grad[0]); },
+  .precision = Precision::follows}; }
 template <> OpDef define<Sub>() { return {
   .infer = infer_binary,
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return x - y; }); },
-  .gradient = [](Builder& b, const GradientArgs& g) { return to_both(b, g, g.grad[0], g.wants(1) ? b.emit(Neg{}, {g.grad[0]}) : Value{}); }}; }
+  .gradient = [](Builder& b, const GradientArgs& g) { return to_both(b, g, g.grad[0], g.wants(1) ? b.emit(Neg{}, {g.grad[0]}) : Value{}); },
+  .precision = Precision::follows}; }
 template <> OpDef define<Mul>() { return {
   .infer = infer_binary,
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return x * y; }); },
   .gradient = [](Builder& b, const GradientArgs& g) {
-    return to_both(b, g, g.wants(0) ? b.mul(g.grad[0], g.in[1]) : Value{}, g.wants(1) ? b.mul(g.grad[0], g.in[0]) : Value{}); }}; }
+    return to_both(b, g, g.wants(0) ? b.mul(g.grad[0], g.in[1]) : Value{}, g.wants(1) ? b.mul(g.grad[0], g.in[0]) : Value{}); },
+  .precision = Precision::follows}; }
 template <> OpDef define<Div>() { return {
   .infer = infer_binary,
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return x / y; }); },
@@ -119,7 +122,8 @@ template <> OpDef define<Maximum>() { return {
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return std::isnan(x) || std::isnan(y) ? std::nan("") : std::max(x, y); }); },
   .gradient = [](Builder& b, const GradientArgs& g) {  // to the larger; to x where both are equal
     Value to_y = b.mul(g.grad[0], b.emit(Less{}, {g.in[0], g.in[1]}));
-    return to_both(b, g, b.sub(g.grad[0], to_y), to_y); }}; }
+    return to_both(b, g, b.sub(g.grad[0], to_y), to_y); },
+  .precision = Precision::follows}; }
 template <> OpDef define<Less>() { return {
   .infer = infer_binary,
   .eval = [](EvalArgs& a) { eval_binary(a, [](double x, double y) { return x < y ? 1.0 : 0.0; }); },
@@ -127,7 +131,8 @@ template <> OpDef define<Less>() { return {
 template <> OpDef define<Neg>() { return {
   .infer = infer_unary,
   .eval = [](EvalArgs& a) { eval_unary(a, [](double x) { return -x; }); },
-  .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {b.emit(Neg{}, {g.grad[0]})}; }}; }
+  .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {b.emit(Neg{}, {g.grad[0]})}; },
+  .precision = Precision::follows}; }
 template <> OpDef define<Exp>() { return {
   .infer = infer_unary,
   .eval = [](EvalArgs& a) { eval_unary(a, [](double x) { return std::exp(x); }); },
@@ -209,6 +214,7 @@ OpDef define<Act>() {
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
         return {b.emit(ActGrad{std::get<Act>(g.op).kind}, {g.in[0], g.grad[0]})};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -223,6 +229,7 @@ OpDef define<ActGrad>() {
       .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
         return {b.mul(in[1], slope(b, std::get<ActGrad>(op).kind, in[0]))};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -242,6 +249,7 @@ OpDef define<Glu>() {
         return {g.wants(0) ? b.emit(ActGrad{kind}, {g.in[0], b.mul(g.grad[0], g.in[1])}) : Value{},
                 g.wants(1) ? b.mul(g.grad[0], b.act(kind, g.in[0])) : Value{}};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -257,6 +265,7 @@ OpDef define<Softcap>() {
         Value t = b.div(g.out[0], b.scalar(std::get<Softcap>(g.op).cap));
         return {b.mul(g.grad[0], b.sub(b.scalar(1), b.mul(t, t)))};
       },
+      .precision = Precision::follows,
   };
 }
 

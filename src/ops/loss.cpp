@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/check.h"
 #include "ir/text.h"
 #include "ops/builder.h"
 #include "ops/def.h"
@@ -117,6 +118,64 @@ OpDef define<CrossEntropyGrad>() {
             });
           },
       .no_gradient = "it is itself a gradient",
+  };
+}
+
+template <>
+OpDef define<HeadLoss>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 3, "x, w, targets");
+        const auto& h = std::get<HeadLoss>(op);
+        const Type &x = in[0], &w = in[1];
+        expect_i32(op, in[2], 1, "targets");
+        bool fits = x.rank() == 2 && x.dtype == Dtype::f32 && w.rank() == 2 && x.dim(1) == w.dim(1) && x.dim(0) == in[2].dim(0) && w.dim(0).n > 0;
+        if (!fits || (h.w_gradient && is_quantised(w.dtype)))
+          fail(ErrorKind::usage, op_name(op), "takes x f32 [T, E], w [V, E] and targets [T], got {}, {} and {}", to_string(x), to_string(w),
+               to_string(in[2]));
+        Types out = {kScalar, kScalar};
+        if (h.x_gradient) out.push_back(x);
+        if (h.w_gradient) out.push_back({Dtype::f32, w.shape});
+        return out;
+      },
+      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
+        const auto& h = std::get<HeadLoss>(op);
+        Value logits = b.matmul(in[0], in[1]);
+        if (h.softcap > 0) logits = b.softcap(logits, h.softcap);
+        auto loss = b.emit_all(CrossEntropy{h.smoothing}, {logits, in[2]});
+        std::vector<Value> out = {loss[0], loss[1]};
+        if (!h.x_gradient && !h.w_gradient) return out;
+        Value back = b.emit(CrossEntropyGrad{h.smoothing}, {logits, in[2], loss[2], b.scalar(1)});
+        if (h.softcap > 0) {  // 1 - (y / cap)^2
+          Value share = b.div(logits, b.scalar(h.softcap)), square = b.mul(share, share);
+          back = b.mul(back, b.sub(b.scalar(1), square));
+        }
+        if (h.x_gradient) out.push_back(b.matmul(back, in[1], false));
+        if (h.w_gradient) out.push_back(b.emit(OuterSum{}, {back, in[0]}));
+        return out;
+      },
+      .cost = [](const CostArgs& a) -> Cost {
+        const auto& h = std::get<HeadLoss>(a.op);
+        double products = 1 + h.x_gradient + h.w_gradient, logits = real_elements(a.in[2], a.sizes) * static_cast<double>(a.in[1].dim(0).n);
+        Cost c;
+        for (const Type& t : a.in) c.bytes_read += real_bytes(t, a.sizes);
+        for (const Type& t : a.out) c.bytes_written += real_bytes(t, a.sizes);
+        c.flops = logits * (2 * products * static_cast<double>(a.in[0].dim(1).n) + 20);
+        return c;
+      },
+      .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
+        const auto& h = std::get<HeadLoss>(g.op);
+        expect_no_gradient(g, 1, "the number of targets");
+        for (size_t i = 2; i < g.out.size(); ++i) expect_no_gradient(g, i, "a gradient");
+        check((h.x_gradient || !g.wants(0)) && (h.w_gradient || !g.wants(1)), "the op was put into the form that forms its gradients");
+        return {g.wants(0) ? b.mul(g.out[2], g.grad[0]) : Value{}, g.wants(1) ? b.mul(g.out.back(), g.grad[0]) : Value{}, {}};
+      },
+      .learning = [](const Op& op, std::span<const char> wanted) -> Op {
+        HeadLoss h = std::get<HeadLoss>(op);
+        h.x_gradient = h.x_gradient || wanted[0];
+        h.w_gradient = h.w_gradient || wanted[1];
+        return h;
+      },
   };
 }
 

@@ -115,6 +115,7 @@ OpDef define<Matmul>() {
         return {g.wants(0) ? b.matmul(dy, w, !transposed) : Value{},
                 g.wants(1) ? (transposed ? b.emit(OuterSum{}, {dy, x}) : b.emit(OuterSum{}, {x, dy})) : Value{}};
       },
+      .precision = Precision::low,
   };
 }
 
@@ -153,6 +154,9 @@ OpDef define<ExpertMatmul>() {
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
         expect_learnable(g, b);
         Value x = g.in[0], w = g.in[1], ids = g.in[2], dy = g.grad[0], dx;
+        if (g.wants(0) && is_quantised(b.type(w).dtype))
+          fail(ErrorKind::usage, op_name(g.op), "no gradient passes back through experts in {}; tune with the experts in f16 or f32",
+               name(b.type(w).dtype));
         if (g.wants(0)) {
           const Type x_type = b.type(x);
           dx = b.expert_matmul(dy, b.transpose(w, {0, 2, 1}), ids);  // [T, k, K]
@@ -160,6 +164,7 @@ OpDef define<ExpertMatmul>() {
         }
         return {dx, g.wants(1) ? b.emit(ExpertOuterSum{b.type(w).dim(0).n}, {dy, x, ids}) : Value{}, {}};
       },
+      .precision = Precision::low,
   };
 }
 
@@ -189,6 +194,7 @@ OpDef define<OuterSum>() {
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
         return {b.matmul(g.in[1], g.grad[0]), b.matmul(g.in[0], g.grad[0], false)};
       },
+      .precision = Precision::low,
   };
 }
 
@@ -224,6 +230,7 @@ OpDef define<ExpertOuterSum>() {
             }
           },
       .no_gradient = "it is itself a gradient",
+      .precision = Precision::low,
   };
 }
 
@@ -243,6 +250,7 @@ OpDef define<MatmulAdd>() {
         return {b.add(b.emit(Matmul{m.transpose_w, m.activation}, {in[0], in[1]}), in[2])};
       },
       .cost = [](const CostArgs& a) { return product_cost(a, 1); },
+      .precision = Precision::low,
   };
 }
 
@@ -262,6 +270,7 @@ OpDef define<GluMatmul>() {
         return {b.glu(m.kind, gate, up)};
       },
       .cost = [](const CostArgs& a) { return product_cost(a, 2); },
+      .precision = Precision::low,
   };
 }
 

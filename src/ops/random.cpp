@@ -36,6 +36,7 @@ OpDef define<Dropout>() {
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {  // the same mask
         return {b.emit(g.op, {g.grad[0], g.in[1]}), {}};
       },
+      .precision = Precision::follows,
   };
 }
 

@@ -120,6 +120,7 @@ OpDef define<Attention>() {
                              {g.in[0], g.in[1], g.in[2], g.in[3], g.in[4], g.out[0], g.out[1], g.grad[0]});
         return {to[0], to[1], to[2], {}, {}};
       },
+      .precision = Precision::low,
   };
 }
 
@@ -165,6 +166,7 @@ OpDef define<AttentionGrad>() {
               }
           },
       .no_gradient = "it is itself a gradient",
+      .precision = Precision::low,
   };
 }
 

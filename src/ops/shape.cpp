@@ -45,6 +45,7 @@ OpDef define<Reshape>() {
       .cost = moved,
       .eval = [](EvalArgs& a) { a.out[0].data = a.in[0]->data; },
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {b.reshape(g.grad[0], b.type(g.in[0]).shape)}; },
+      .precision = Precision::follows,
   };
 }
 
@@ -85,6 +86,7 @@ OpDef define<Transpose>() {
         for (size_t i = 0; i < perm.size(); ++i) back[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
         return {b.transpose(g.grad[0], back)};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -116,6 +118,7 @@ OpDef define<Slice>() {
         const auto& s = std::get<Slice>(g.op);
         return {b.emit(Pad{s.axis, s.begin, b.type(g.in[0]).dim(s.axis).n - s.begin - s.size}, {g.grad[0]})};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -160,6 +163,7 @@ OpDef define<Concat>() {
         }
         return parts;
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -191,6 +195,7 @@ OpDef define<Pad>() {
         const auto& p = std::get<Pad>(g.op);
         return {b.slice(g.grad[0], p.axis, p.before, b.type(g.in[0]).dim(p.axis).n)};
       },
+      .precision = Precision::follows,
   };
 }
 
@@ -219,6 +224,7 @@ OpDef define<Broadcast>() {
             }
           },
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> { return {sum_to(b, g.grad[0], b.type(g.in[0]))}; },
+      .precision = Precision::follows,
   };
 }
 

@@ -69,7 +69,7 @@ std::vector<Value> gradients(Builder& b, Value result, Value seed, std::span<con
   for (int32_t i = result.node; i >= 0; --i) {
     if (!depends[static_cast<size_t>(i)] || sources[static_cast<size_t>(i)]) continue;
     const Node n = b.graph().nodes[static_cast<size_t>(i)];  // a copy: the graph grows
-    b.set_origin(n.name + ".grad", n.block);
+    b.set_origin(fmt::format("{}{}", n.name, kBackward), n.block);
     std::vector<Value> out, grad;
     bool any = false;
     for (int32_t r = 0; r < static_cast<int32_t>(n.out.size()); ++r) {
@@ -90,7 +90,7 @@ std::vector<Value> gradients(Builder& b, Value result, Value seed, std::span<con
   std::vector<Value> all;
   for (Value v : of) {
     const Node& n = b.graph().node(v);
-    b.set_origin(n.name + ".grad", n.block);
+    b.set_origin(fmt::format("{}{}", n.name, kBackward), n.block);
     all.push_back(sum_of(b, parts[{v.node, v.result}]));
   }
   return all;
@@ -103,7 +103,17 @@ Graph expand_for_gradient(const Graph& graph, const std::function<bool(const Nod
     auto depends = dependents(g, of);
     g = rebuild(g, [&](Graph& to, const Node& n, int32_t old) -> std::vector<Value> {
       const OpDef& d = def(n.op);
-      if (d.gradient || d.no_gradient || !d.expand || !depends[static_cast<size_t>(old)]) return copy_node(to, n);
+      if (!depends[static_cast<size_t>(old)]) return copy_node(to, n);
+      if (d.learning) {
+        std::vector<char> wanted;
+        for (Value v : g.nodes[static_cast<size_t>(old)].in) wanted.push_back(depends[static_cast<size_t>(v.node)]);
+        Builder b(std::move(to));
+        b.set_origin(n.name, n.block);
+        auto values = b.emit_all(d.learning(n.op, wanted), n.in);
+        to = b.release();
+        return values;
+      }
+      if (d.gradient || d.no_gradient || !d.expand) return copy_node(to, n);
       changed = true;
       Builder b(std::move(to));
       b.set_origin(n.name, n.block);
@@ -114,6 +124,8 @@ Graph expand_for_gradient(const Graph& graph, const std::function<bool(const Nod
   }
   return g;
 }
+
+bool is_backward(const Node& node) { return node.name.ends_with(kBackward); }
 
 Graph autodiff(const Graph& graph, const AutodiffOptions& options) {
   auto learns = [&](const Node& n) {
@@ -135,7 +147,7 @@ Graph autodiff(const Graph& graph, const AutodiffOptions& options) {
   for (size_t i = 0; i < b.graph().nodes.size(); ++i)
     if (learns(b.graph().nodes[i])) states.push_back({static_cast<int32_t>(i), 0});
 
-  b.set_origin(options.loss + ".grad", -1);
+  b.set_origin(fmt::format("{}{}", options.loss, kBackward), -1);
   Value seed = options.scaled ? b.step_input("loss_scale", {Dtype::f32, {{1}}}) : b.scalar(1);
   auto grads = gradients(b, loss, seed, states);
   for (size_t i = 0; i < states.size(); ++i) {

@@ -19,6 +19,9 @@
 namespace motley {
 
 inline constexpr std::string_view kGradientOutput = "grad ";  // and the state's name
+// Nodes of the backward part are called after those they belong to, with this at the end. Later passes know the part by it.
+inline constexpr std::string_view kBackward = ".grad";
+bool is_backward(const Node& node);
 
 struct AutodiffOptions {
   std::string loss = "loss";  // the output to differentiate: f32[1]
@@ -41,7 +44,8 @@ struct LearnedState {
 };
 std::vector<LearnedState> take_gradients(Graph& graph);
 
-// The graph with those composite ops expanded that depend on one of `of` and have no rule of their own.
+// The graph with those composite ops expanded that depend on one of `of` and have no rule of their own, and those in the form that forms its own
+// gradients that have one.
 Graph expand_for_gradient(const Graph& graph, const std::function<bool(const Node& node)>& of);
 
 }  // namespace motley

@@ -3,12 +3,15 @@
 //   add_rms_norm  s = x + y; rms_norm(s, w)             -> s, n = add_rms_norm(x, y, w)
 //   glu_matmul    glu(matmul(x, w1), matmul(x, w3))     -> glu_matmul(x, w1, w3)
 //   matmul_add    matmul(x, w) + c (bias or residual)   -> matmul_add(x, w, c)
+//   head_loss     cross_entropy(matmul(x, w), targets)  -> head_loss(x, w, targets)          (head_loss.h)
 // Each applies only where the values inside have no other reader and the device has a kernel for the result.
+#include <algorithm>
 #include <optional>
 #include <set>
 
 #include "motley/error.h"
 #include "ops/def.h"
+#include "passes/head_loss.h"
 #include "passes/layouts.h"
 #include "passes/pass.h"
 
@@ -150,6 +153,17 @@ Graph fuse_add_rms_norm(const Graph& graph, const Target& target) {
   return replace(graph, found);
 }
 
+// The head of a head_loss lies plain; a product that reads it too would want it otherwise.
+bool takes_head_loss(const Graph& graph, const Node& n, const Target& target) {
+  int readers = 0;
+  for (const Node& other : graph.nodes)
+    readers += !std::holds_alternative<Gather>(other.op) && std::ranges::find(other.in, n.in[1]) != other.in.end();
+  const std::vector<std::string_view> plain(n.in.size(), kPlainLayout);
+  Types types;
+  for (Value v : n.in) types.push_back(graph.type(v));
+  return readers == 1 && choose_kernel(target, {n.op, types, plain, n.out}).kernel != nullptr;
+}
+
 // A fused node leaves its parts without readers.
 Graph drop_unread(const Graph& graph, const PassContext& context) {
   static const std::set<std::string> all_but_dead = {"simplify.identity", "simplify.reshape", "simplify.cse"};
@@ -163,6 +177,8 @@ Graph fuse(const Graph& graph, const PassContext& context) {
   if (context.enabled("fuse", "glu")) g = drop_unread(fuse_glu(g, context.target), context);
   if (context.enabled("fuse", "add_rms_norm")) g = drop_unread(fuse_add_rms_norm(g, context.target), context);
   if (context.enabled("fuse", "glu_matmul")) g = drop_unread(fuse_glu_matmul(g, context.target), context);
+  if (context.enabled("fuse", "head_loss"))
+    g = fuse_head_loss(g, [&](const Node& n, const Graph& of) { return takes_head_loss(of, n, context.target); });
   if (context.enabled("fuse", "matmul_add")) g = drop_unread(fuse_matmul_add(g, context.target), context);
   return g;
 }

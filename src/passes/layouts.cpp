@@ -13,12 +13,18 @@ std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& t
   };
   std::set<std::string_view> changing;
   for (const auto& u : graph.updates) changing.insert(u.name);
+  std::vector<char> asked(graph.nodes.size(), 0);
   for (const Node& n : graph.nodes) {
     if (!is_product(n.op)) continue;
     size_t weights = std::holds_alternative<GluMatmul>(n.op) ? 2 : 1;
-    for (size_t i = 1; i <= weights; ++i)
-      if (std::holds_alternative<State>(graph.node(n.in[i]).op) && !changing.contains(graph.node(n.in[i]).name))
-        layouts[static_cast<size_t>(n.in[i].node)] = target.weight_layout(graph.type(n.in[i]), n.op, target);
+    for (size_t i = 1; i <= weights; ++i) {
+      if (!std::holds_alternative<State>(graph.node(n.in[i]).op) || changing.contains(graph.node(n.in[i]).name)) continue;
+      const auto at = static_cast<size_t>(n.in[i].node);
+      // Every reader can read plain bytes; not every one what another would like.
+      const std::string_view wanted = target.weight_layout(graph.type(n.in[i]), n.op, target);
+      layouts[at] = !asked[at] || layouts[at] == wanted ? wanted : kPlainLayout;
+      asked[at] = 1;
+    }
   }
   return layouts;
 }

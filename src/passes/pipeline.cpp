@@ -10,7 +10,7 @@ namespace motley {
 namespace {
 
 constexpr const char* kSimplifyRewrites[] = {"identity", "reshape", "cse", "dead"};
-constexpr const char* kFuseRewrites[] = {"glu", "add_rms_norm", "glu_matmul", "matmul_add"};
+constexpr const char* kFuseRewrites[] = {"glu", "add_rms_norm", "glu_matmul", "head_loss", "matmul_add"};
 
 // The order of the road. `optimising` passes can be skipped and the answer stays; the others give the graph its meaning on the device.
 constexpr Pass kGraphPasses[] = {

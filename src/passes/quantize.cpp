@@ -5,10 +5,14 @@
 namespace motley {
 namespace {
 
+// A product that passes a gradient back through a quantised weight reads it as [K, N], whose integers do not line up: its activations stay f32.
 template <class Product>
 void set_format(Node& node, const Graph& graph) {
-  if (auto* p = std::get_if<Product>(&node.op))
-    p->activation = is_quantised(graph.type(node.in[1]).dtype) ? ActivationFormat::q8_32 : ActivationFormat::f32;
+  auto* p = std::get_if<Product>(&node.op);
+  if (!p) return;
+  bool rows = true;
+  if constexpr (requires { p->transpose_w; }) rows = p->transpose_w;
+  p->activation = rows && is_quantised(graph.type(node.in[1]).dtype) ? ActivationFormat::q8_32 : ActivationFormat::f32;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "ir/text.h"
 #include "ops/def.h"
 #include "passes/pass.h"
+#include "passes/recompute.h"
 
 namespace motley {
 namespace {
@@ -66,10 +67,10 @@ Graph rewrite_reshape(const Graph& graph) {
 Graph rewrite_cse(const Graph& graph) {
   std::map<std::string, std::vector<Value>> seen;
   return rebuild(graph, [&](Graph& to, const Node& n, int32_t) -> std::vector<Value> {
-    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || def(n.op).changes > 0)
-      return copy_node(to, n);
+    if (std::holds_alternative<Input>(n.op) || std::holds_alternative<State>(n.op) || def(n.op).changes > 0) return copy_node(to, n);
     Node key = n;
-    key.name.clear();
+    // What is computed again on purpose is not the same as what it repeats.
+    key.name = is_repeated(n) ? kAgain : "";
     key.block = -1;
     auto [it, fresh] = seen.try_emplace(print(key, 0));
     if (fresh) it->second = copy_node(to, n);

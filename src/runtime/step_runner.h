@@ -17,6 +17,8 @@ struct StepLimits {
   int64_t pages = 0, page_tokens = 0;
   int64_t blocks = 0;  // entries of a block table: the longest sequence has blocks * page_tokens tokens
   int64_t vocab = 0;
+  // Every sequence begins with so many tokens that no text has: ids vocab, vocab + 1, ... (a learned prefix, passes/adapt.h).
+  int64_t virtual_tokens = 0;
 };
 
 // One step, ragged and token-flattened: tokens of one sequence are neighbours, in order of position.

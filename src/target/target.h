@@ -43,6 +43,8 @@ struct Target {
   std::string description;  // the processor's own name
   int64_t memory_bytes = 0;
   int threads = 1;
+  // Float formats whose products take at most the time of f32's.
+  std::vector<Dtype> native_floats = {Dtype::f32};
   std::span<const KernelInfo> kernels;
   // The layout a weight of this type has on the device when a product reads it (one resident copy serves every reader of it).
   std::string_view (*weight_layout)(const Type& weight, const Op& product, const Target& target) = nullptr;

@@ -25,7 +25,8 @@ class ReferenceLearner : public Learner {
 
 class CpuLearner : public Learner {
  public:
-  CpuLearner(const Graph& graph, const StateLoader& load, int threads) : device_(make_cpu_device({.threads = threads, .packed = false})) {
+  CpuLearner(const Graph& graph, const StateLoader& load, int threads, bool packed)
+      : device_(make_cpu_device({.threads = threads, .packed = packed})) {
     program_ = compile(graph, device_->target(), {}).programs[0];
     for (const ProgramState& s : program_.states) {
       Tensor t = load(s.name);
@@ -72,8 +73,8 @@ class CpuLearner : public Learner {
 }  // namespace
 
 std::unique_ptr<Learner> learn_by_reference(const Graph& graph, const StateLoader& load) { return std::make_unique<ReferenceLearner>(graph, load); }
-std::unique_ptr<Learner> learn_on_cpu(const Graph& graph, const StateLoader& load, int threads) {
-  return std::make_unique<CpuLearner>(graph, load, threads);
+std::unique_ptr<Learner> learn_on_cpu(const Graph& graph, const StateLoader& load, int threads, bool packed) {
+  return std::make_unique<CpuLearner>(graph, load, threads, packed);
 }
 
 }  // namespace motley

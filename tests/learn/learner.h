@@ -20,6 +20,6 @@ class Learner {
 };
 
 std::unique_ptr<Learner> learn_by_reference(const Graph& graph, const StateLoader& load);
-std::unique_ptr<Learner> learn_on_cpu(const Graph& graph, const StateLoader& load, int threads);
+std::unique_ptr<Learner> learn_on_cpu(const Graph& graph, const StateLoader& load, int threads, bool packed = false);
 
 }  // namespace motley

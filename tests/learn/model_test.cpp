@@ -1,62 +1,15 @@
 // The models of nn/ learn as they stand: built in the Builder's learn mode, differentiated, updated; on the CPU as in the reference.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
-#include <memory>
-
 #include "base/bits.h"
-#include "control/model_source.h"
 #include "ir/text.h"
-#include "learner.h"
 #include "nn/families.h"
-#include "nn/objective.h"
 #include "passes/autodiff.h"
 #include "passes/update.h"
+#include "tiny_model.h"
 
 namespace motley {
 namespace {
-
-constexpr int64_t kTokens = 24;
-
-ModelSource source_of(const std::string& name) {
-  auto path = std::string(MOTLEY_SOURCE_DIR) + "/tests/data/models/" + name;
-  return model_from_checkpoint(std::make_shared<const Checkpoint>(Checkpoint::open(path)));
-}
-
-// Loss of the next token over packed sequences.
-Graph objective(const ModelSource& source, int64_t tokens) {
-  Builder b({.mode = BuildMode::learn, .tokens = tokens}, source.types, source.name);
-  build_objective(b, source.config, {});
-  return b.take();
-}
-
-// Two sequences and some padding.
-Learner::Inputs batch(const ModelSource& source, int64_t first = 0, int64_t tokens = kTokens) {
-  Learner::Inputs in;
-  for (int64_t i = first; i < first + tokens; ++i) {
-    auto t = static_cast<int32_t>(i);
-    int32_t begin = t < 13 ? 0 : 13;
-    bool padding = t >= 21;
-    in["tokens"].push_back(static_cast<int32_t>((7 * t + 3) % source.config.vocab));
-    in["targets"].push_back(padding || t % 5 == 4 ? kIgnoreTarget : static_cast<int32_t>((11 * t + 5) % source.config.vocab));
-    in["positions"].push_back(padding ? 0 : t - begin);
-    in["seq"].push_back(padding ? -1 : begin);
-  }
-  return in;
-}
-
-double peak(const std::vector<double>& x) {
-  double most = 0;
-  for (double v : x) most = std::max(most, std::fabs(v));
-  return most;
-}
-double distance(const std::vector<double>& x, const std::vector<double>& y) {
-  EXPECT_EQ(x.size(), y.size());
-  double most = 0;
-  for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) most = std::max(most, std::fabs(x[i] - y[i]));
-  return most;
-}
 
 class Learning : public testing::TestWithParam<const char*> {};
 

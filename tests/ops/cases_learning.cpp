@@ -141,6 +141,36 @@ void add_losses(std::vector<Case>& cases) {
     }
 }
 
+// A logit is off by (E + 2) eps |x| |w|; a probability relatively by as much, twice; sums over classes and rows by their roundings.
+Bound head_loss_bound(int64_t width, int64_t terms) {
+  return [=](const Checked& c, size_t r) {
+    double longest_x = std::ranges::max(row_norms(*c.in[0], width)), longest_w = std::ranges::max(row_norms(*c.in[1], width));
+    double logit = (static_cast<double>(width) + 2) * kEps * longest_x * longest_w;
+    double peak = row_peaks(*c.out[r], static_cast<int64_t>(c.out[r]->data.size()))[0];
+    return std::vector<double>(c.out[r]->data.size(), peak * (4 * logit + 4 * static_cast<double>(terms + 20) * kEps));
+  };
+}
+
+void add_head_losses(std::vector<Case>& cases) {
+  struct Sizes {
+    int64_t rows, width, classes;
+  };
+  for (auto [rows, width, classes] : {Sizes{70, 33, 130}, Sizes{300, 64, 67}, Sizes{5, 16, 1000}})
+    for (auto [smoothing, cap] : {std::pair{0.0f, 0.0f}, std::pair{0.1f, 0.0f}, std::pair{0.1f, 2.0f}})
+      for (auto [to_x, to_w] : {std::pair{false, false}, std::pair{true, false}, std::pair{false, true}, std::pair{true, true}}) {
+        HeadLoss op{smoothing, cap, to_x, to_w};
+        CaseInput x{plain({rows, width}), normal(117, 0.5)}, w{plain({classes, width}), normal(118, 0.3)};
+        CaseInput targets{plain({rows}, Dtype::i32), [=, n = classes](int64_t t) { return t % 7 == 3 ? -100.0 : static_cast<double>(t * 13 % n); }};
+        cases.push_back({"head_loss" + shape_name({rows, width, classes}), op, {x, w, targets}, head_loss_bound(width, rows + classes)});
+      }
+  // Frozen heads in other formats: all values are those of the format, so the bound is the same.
+  for (Dtype d : {Dtype::bf16, Dtype::q8_0, Dtype::q6_k}) {
+    CaseInput x{plain({70, 256}), normal(117, 0.3)}, w{plain({130, 256}, d), normal(118, 0.2)};
+    CaseInput targets{plain({70}, Dtype::i32), [](int64_t t) { return static_cast<double>(t * 13 % 130); }};
+    cases.push_back({std::string("head_loss ") + motley::name(d), HeadLoss{.x_gradient = true}, {x, w, targets}, head_loss_bound(256, 200)});
+  }
+}
+
 void add_recurrences(std::vector<Case>& cases) {
   constexpr int64_t kBatch = 15, kLength = 9, kWidth = 21;
   CaseInput lengths{plain({kBatch}, Dtype::i32), [](int64_t b) { return static_cast<double>(b * 5 % (kLength + 1)); }};
@@ -201,6 +231,7 @@ void add_learning(std::vector<Case>& cases, Depth depth) {
   add_segments(cases, {.scale = 0.2f, .window = 5, .causal = false}, 2, 1, 40, 33);
   add_segments(cases, {.scale = 0.2f, .causal = false}, 2, 2, 16, 16);
   add_losses(cases);
+  add_head_losses(cases);
   add_recurrences(cases);
   add_updates(cases);
 }

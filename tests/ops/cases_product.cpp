@@ -94,6 +94,13 @@ void add_products(std::vector<Case>& cases, Depth depth) {
           cases.push_back({"expert_matmul " + what, ExpertMatmul{a}, {xe, we, ids}, expert_bound(n, k, quantised, shared), 64});
         }
       }
+    if (d.quantised)  // back through the weight: the sum runs over its rows
+      for (auto [n, k] : shapes)
+        cases.push_back({"matmul back " + std::string(d.name) + " " + std::to_string(n) + "x" + std::to_string(k),
+                         Matmul{false, ActivationFormat::f32},
+                         {{rows_of(64, {n}), normal(41)}, {plain({n, k}, d.dtype), normal(42, 0.1)}},
+                         product_bound(k, n, false, false),
+                         64});
     if (!d.quantised) {
       CaseInput x{rows_of(64, {77}), normal(48)}, w{plain({77, 90}, d.dtype), normal(49, 0.1)};
       cases.push_back({std::string("matmul kn ") + d.name, Matmul{false, ActivationFormat::f32}, {x, w}, product_bound(90, 77, false, false), 64});

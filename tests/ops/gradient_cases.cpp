@@ -114,6 +114,9 @@ void add_attention(Cases& c) {
 
 void add_losses(Cases& c) {
   for (float smoothing : {0.0f, 0.1f}) c.begin(CrossEntropy{smoothing}).f32({4, 5}, 2).i32({4}, {2, -100, 0, 4}).without({1, 2});
+  for (float cap : {0.0f, 3.0f})
+    for (float smoothing : {0.0f, 0.1f})
+      c.begin(HeadLoss{.smoothing = smoothing, .softcap = cap}).f32({4, 3}).f32({5, 3}).i32({4}, {2, -100, 0, 4}).without({1});
   for (Op op : {Op{BinaryCrossEntropy{}}, Op{KlDivergence{2}}}) c.begin(op).f32({4, 3}, 2).f32({4, 3}).positive({4, 1}).given({1, 2}).without({1});
   c.begin(MeanSquaredError{}).f32({4, 3}).f32({4, 3}).positive({4, 1});
 }

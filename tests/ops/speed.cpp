@@ -61,6 +61,29 @@ std::vector<Case> speed_cases() {
                    {{plain({kTokens, 50257}), cheap}, {plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t); }}},
                    exact(),
                    0});
+  cases.push_back({"cross_entropy_grad",
+                   CrossEntropyGrad{},
+                   {{plain({kTokens, 50257}), cheap},
+                    {plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t); }},
+                    {plain({kTokens}), [](int64_t) { return 11.0; }},
+                    {plain({1}), [](int64_t) { return 1.0; }}},
+                   exact(),
+                   0});
+  cases.push_back({"head_loss 1024x50257x768",
+                   HeadLoss{.x_gradient = true, .w_gradient = true},
+                   {{plain({kTokens, 768}), cheap},
+                    {plain({50257, 768}), cheap},
+                    {plain({kTokens}, Dtype::i32), [](int64_t t) { return static_cast<double>(t); }}},
+                   exact(),
+                   0});
+  // Back through a frozen weight in blocks.
+  for (Dtype d : {Dtype::q8_0, Dtype::q4_0, Dtype::q4_k, Dtype::q6_k})
+    for (int64_t rows : {16, 512})
+      cases.push_back({fmt::format("matmul back {} T={}", name(d), rows),
+                       Matmul{false},
+                       {{rows_of(rows, {8192}), cheap}, {plain({8192, 2048}, d), cheap}},
+                       exact(),
+                       rows});
   return cases;
 }
 

@@ -128,16 +128,21 @@ void cast(const Launch& l, Worker& w) {
       std::memcpy(y.data + at * bytes, x.data + at * bytes, static_cast<size_t>(n * bytes));
       return;
     }
-    for (int64_t i = at; i < at + n; ++i) {
-      float f;
+    constexpr int64_t kPiece = 256;
+    float values[kPiece];
+    for (int64_t from = at; from < at + n; from += kPiece) {
+      const int64_t count = std::min(kPiece, at + n - from);
+      const int64_t x_bytes = info(x.dtype).block_bytes, y_bytes = info(y.dtype).block_bytes;
       if (x.dtype == Dtype::i32)
-        f = static_cast<float>(x.i32()[i]);
+        std::copy_n(x.i32() + from, count, values);
       else
-        format(x.dtype).unpack(x.data + i * info(x.dtype).block_bytes, &f, 1);
+        format(x.dtype).unpack(x.data + from * x_bytes, values, count);
       if (y.dtype == Dtype::i32)
-        y.i32()[i] = std::isnan(f) ? 0 : static_cast<int32_t>(std::clamp(static_cast<double>(f), -2147483648.0, 2147483647.0));
+        for (int64_t i = 0; i < count; ++i)
+          y.i32()[from + i] =
+              std::isnan(values[i]) ? 0 : static_cast<int32_t>(std::clamp(static_cast<double>(values[i]), -2147483648.0, 2147483647.0));
       else
-        format(y.dtype).pack(&f, y.data + i * info(y.dtype).block_bytes, 1);
+        format(y.dtype).pack(values, y.data + from * y_bytes, count);
     }
   });
 }

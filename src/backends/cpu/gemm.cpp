@@ -14,6 +14,7 @@ constexpr int64_t kChunk = 256;     // k per pass: sums are closed at its multip
 constexpr int64_t kRowBlock = 240;  // a multiple of every register tile
 constexpr int64_t kSharedBytes = 16 << 20;
 static_assert((kChunk * kRowBlock + kChunk * kPanelColumns + kRowBlock * kPanelColumns) * 4 <= kWorkerBytes);
+static_assert((PanelSource::kMaxGroup * kChunk * kPanelColumns + kRowBlock * kPanelColumns + PanelSource::kSpareFloats) * 4 <= kWorkerBytes);
 
 // How much of k is packed together: whole chunks.
 int64_t stretch(int64_t shared, int64_t k) {
@@ -51,8 +52,19 @@ void pack_piece(const Gemm& g, int64_t panel, int64_t l0, int64_t n, float* to) 
   pack_columns(g.b + l0 * g.b_k + column * g.b_column, g.b_k, g.b_column, std::min<int64_t>(kPanelColumns, g.n - column), n, to);
 }
 
-// a is shared: a task is a panel of b, for a part of the rows.
-void panels_over_rows(const Gemm& g, int64_t l0, int64_t length, const KernelTable& k, float* shared, Worker& w) {
+// Of a float matrix where it lies.
+class PlainPanels final : public PanelSource {
+ public:
+  explicit PlainPanels(const Gemm& g) : g_(g) {}
+  int64_t group() const override { return 1; }
+  void fill(int64_t first, int64_t, int64_t l0, int64_t n, float* to, float*) const override { pack_piece(g_, first, l0, n, to); }
+
+ private:
+  const Gemm& g_;
+};
+
+// a is shared: a task is a group of panels of b, for a part of the rows.
+void panels_over_rows(const Gemm& g, const PanelSource& b, int64_t l0, int64_t length, const KernelTable& k, float* shared, Worker& w) {
   int64_t blocks = (g.m + kRowBlock - 1) / kRowBlock;
   w.split(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
@@ -62,29 +74,33 @@ void panels_over_rows(const Gemm& g, int64_t l0, int64_t length, const KernelTab
   });
   w.barrier();
   auto* piece = reinterpret_cast<float*>(w.memory());
-  float* own = piece + kChunk * kPanelColumns;
-  // Few panels for many workers: the rows are parted too, in whole blocks.
-  int64_t parts = std::clamp<int64_t>(4 * w.workers() / panels(g.n), 1, blocks), per_part = (blocks + parts - 1) / parts * kRowBlock;
-  w.split(panels(g.n) * parts, 1, [&](int64_t begin, int64_t end) {
+  float *own = piece + b.group() * kChunk * kPanelColumns, *spare = own + kRowBlock * kPanelColumns;
+  const int64_t groups = (panels(g.n) + b.group() - 1) / b.group();
+  // Few groups for many workers: the rows are parted too, in whole blocks.
+  int64_t parts = std::clamp<int64_t>(4 * w.workers() / groups, 1, blocks), per_part = (blocks + parts - 1) / parts * kRowBlock;
+  w.split(groups * parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      int64_t panel = task / parts, first = task % parts * per_part, stop = std::min(g.m, first + per_part);
+      int64_t panel = task / parts * b.group(), count = std::min(b.group(), panels(g.n) - panel);
+      int64_t first = task % parts * per_part, stop = std::min(g.m, first + per_part);
       for (int64_t l = 0; l < length; l += kChunk) {
         int64_t n = std::min(kChunk, length - l);
-        pack_piece(g, panel, l0 + l, n, piece);
-        for (int64_t row = first; row < stop; row += kRowBlock) {
-          Columns c(g, panel, row, std::min(stop, row + kRowBlock), own);
-          if (l0 + l > 0) c.load();
-          for_register_tiles(k, std::min(stop - row, kRowBlock), [&](int64_t i, int rows) {
-            k.float_tile[0]({.a = shared + (row + i) * length + l * rows,
-                             .rows = rows,
-                             .w = reinterpret_cast<const uint8_t*>(piece),
-                             .k = n,
-                             .c = c.data() + i * c.row(),
-                             .c_stride = c.row(),
-                             .first = l0 + l == 0});
-          });
-          c.store();
-        }
+        bool fresh = l0 + l == 0 && !g.add;
+        b.fill(panel, count, l0 + l, n, piece, spare);
+        for (int64_t row = first; row < stop; row += kRowBlock)
+          for (int64_t p = 0; p < count; ++p) {
+            Columns c(g, panel + p, row, std::min(stop, row + kRowBlock), own);
+            if (!fresh) c.load();
+            for_register_tiles(k, std::min(stop - row, kRowBlock), [&](int64_t i, int rows) {
+              k.float_tile[0]({.a = shared + (row + i) * length + l * rows,
+                               .rows = rows,
+                               .w = reinterpret_cast<const uint8_t*>(piece + p * kChunk * kPanelColumns),
+                               .k = n,
+                               .c = c.data() + i * c.row(),
+                               .c_stride = c.row(),
+                               .first = fresh});
+            });
+            c.store();
+          }
       }
     }
   });
@@ -103,11 +119,12 @@ void rows_over_panels(const Gemm& g, int64_t l0, int64_t length, const KernelTab
       int64_t rows = std::min(kRowBlock, g.m - row);
       for (int64_t l = 0; l < length; l += kChunk) {
         int64_t n = std::min(kChunk, length - l);
+        bool fresh = l0 + l == 0 && !g.add;
         pack_tiles(k, g.a + row * g.a_row + (l0 + l) * g.a_k, g.a_row, g.a_k, rows, n, tiles);
         for (int64_t panel = 0; panel < panels(g.n); ++panel) {
           Columns c(g, panel, row, row + rows, own);
-          if (l0 + l > 0) c.load();
-          multiply_tiles(k, tiles, rows, n, shared + (panel * length + l) * kPanelColumns, c.data(), c.row(), l0 + l == 0);
+          if (!fresh) c.load();
+          multiply_tiles(k, tiles, rows, n, shared + (panel * length + l) * kPanelColumns, c.data(), c.row(), fresh);
           c.store();
         }
       }
@@ -158,13 +175,29 @@ int64_t gemm_scratch(int64_t m, int64_t n, int64_t k) {
   return shared * stretch(shared, k) * 4;
 }
 
+int64_t gemm_scratch_at_most(int64_t m, int64_t n, int64_t k) {
+  const int64_t shared = std::min(m, panels(n) * kPanelColumns);
+  return std::min(shared * k * 4, std::max(kSharedBytes, shared * kChunk * 4));
+}
+
 void gemm(const Gemm& g, const KernelTable& k, std::byte* scratch, Worker& w) {
   auto* shared = reinterpret_cast<float*>(scratch);
   bool share_a = g.m <= panels(g.n) * kPanelColumns;
   int64_t step = stretch(share_a ? g.m : panels(g.n) * kPanelColumns, g.k);
   for (int64_t l0 = 0; l0 < g.k; l0 += step) {
     if (l0 > 0) w.barrier();  // all have read the stretch before
-    (share_a ? panels_over_rows : rows_over_panels)(g, l0, std::min(step, g.k - l0), k, shared, w);
+    if (share_a)
+      panels_over_rows(g, PlainPanels(g), l0, std::min(step, g.k - l0), k, shared, w);
+    else
+      rows_over_panels(g, l0, std::min(step, g.k - l0), k, shared, w);
+  }
+}
+
+void gemm(const Gemm& g, const PanelSource& b, const KernelTable& k, std::byte* scratch, Worker& w) {
+  int64_t step = stretch(g.m, g.k);
+  for (int64_t l0 = 0; l0 < g.k; l0 += step) {
+    if (l0 > 0) w.barrier();
+    panels_over_rows(g, b, l0, std::min(step, g.k - l0), k, reinterpret_cast<float*>(scratch), w);
   }
 }
 

@@ -20,11 +20,25 @@ struct Gemm {
   int64_t b_k = 0, b_column = 0;
   float* c = nullptr;
   int64_t c_row = 0;
+  bool add = false;  // to what c holds
 };
 
-int64_t gemm_scratch(int64_t m, int64_t n, int64_t k);  // bytes
+int64_t gemm_scratch(int64_t m, int64_t n, int64_t k);          // bytes
+int64_t gemm_scratch_at_most(int64_t m, int64_t n, int64_t k);  // of products that are no larger
 // All workers call it with the same arguments; it ends without a barrier.
 void gemm(const Gemm& g, const KernelTable& k, std::byte* scratch, Worker& w);
+
+// Panels of b that are made as they are needed, from whatever b is stored as: b of the Gemm is not read.
+class PanelSource {
+ public:
+  virtual ~PanelSource() = default;
+  virtual int64_t group() const = 0;  // panels that are cheapest made together, at most kMaxGroup
+  // Panels first .. first + count over k from l0 for n <= 256 of them: [panel][256][64], zeros where b ends. `spare` has kSpareFloats.
+  virtual void fill(int64_t first, int64_t count, int64_t l0, int64_t n, float* to, float* spare) const = 0;
+
+  static constexpr int64_t kMaxGroup = 4, kSpareFloats = 256 * 64;
+};
+void gemm(const Gemm& g, const PanelSource& b, const KernelTable& k, std::byte* scratch, Worker& w);  // scratch: at most (m, m, k)
 
 // ---- its parts, for kernels that keep small matrices in a worker's memory
 // f(first row, rows) for register tiles that cover 0 .. m.

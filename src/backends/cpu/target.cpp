@@ -19,7 +19,8 @@ namespace {
 std::vector<CpuKernel> join() {
   std::vector<CpuKernel> all;
   for (auto list : {elementwise_kernels(), shape_kernels(), reduce_kernels(), norm_kernels(), gradient_product_kernels(), product_kernels(),
-                    attention_kernels(), segment_attention_kernels(), loss_kernels(), update_kernels(), window_kernels(), recurrent_kernels()})
+                    block_gradient_kernels(), attention_kernels(), segment_attention_kernels(), loss_kernels(), head_loss_kernels(), update_kernels(),
+                    window_kernels(), recurrent_kernels()})
     all.insert(all.end(), list.begin(), list.end());
   return all;
 }
@@ -33,7 +34,8 @@ std::string_view packed_layout(const Type& weight, const Op& product, const Targ
   bool transposed = true;
   if (const auto* m = std::get_if<Matmul>(&product)) transposed = m->transpose_w;
   if (const auto* m = std::get_if<MatmulAdd>(&product)) transposed = m->transpose_w;
-  return transposed && can_pack(weight.dtype, weight.dim(-1).n) ? kPanelLayout : kPlainLayout;
+  // Float weights that gradients pass through are read by columns too, which needs them plain; blocks are unpacked either way.
+  return (transposed || is_block_format(weight.dtype)) && can_pack(weight.dtype, weight.dim(-1).n) ? kPanelLayout : kPlainLayout;
 }
 
 }  // namespace
