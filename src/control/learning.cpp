@@ -52,9 +52,9 @@ Tensor as_type(const Tensor& t, const Type& type, const std::string& name) {
 
 LearningPrograms compile_learning(const Graph& training, const Graph& evaluation, const Target& target, const LearningOptions& options) {
   auto program = [&](const Graph& graph) { return compile(graph, target, {.token_ranges = {}, .skip = options.skip, .after = {}}).programs[0]; };
-  Graph learning = autodiff(training, {.learns = options.learns});
+  Graph learning = autodiff(adversarial(training, options.adversarial), {.learns = options.learns});
   LearningPrograms p;
-  p.operations = operations_of(learning, options.context);
+  p.operations = operations_of(simplify(learning, {target, options.skip}), options.context);  // what two differentiations share counts once
   p.first = program(accumulate(learning, true));
   if (options.several) p.more = program(accumulate(learning, false));
   Graph close = add_updates(accumulated(learning), options.update);

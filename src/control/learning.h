@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "passes/adversarial.h"
 #include "passes/update.h"
 #include "program/program.h"
 #include "runtime/device.h"
@@ -30,6 +31,7 @@ namespace motley {
 struct LearningOptions {
   UpdateOptions update;
   std::function<bool(std::string_view state)> learns = {};  // null: every float state that the loss depends on
+  AdversarialOptions adversarial = {};                      // of training
   double average = 0;                                       // of the weights over the steps: the decay; 0: none is kept
   bool several = false;                                     // micro-batches in a step
   double context = 0;                                       // positions that a token attends to on average, for counting operations

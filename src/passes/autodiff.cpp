@@ -10,16 +10,6 @@
 namespace motley {
 namespace {
 
-// By node: whether it is one of `of` or depends on one.
-std::vector<char> dependents(const Graph& graph, const std::function<bool(const Node& node)>& of) {
-  std::vector<char> depends(graph.nodes.size(), 0);
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& n = graph.nodes[i];
-    depends[i] = of(n) || std::ranges::any_of(n.in, [&](Value v) { return depends[static_cast<size_t>(v.node)] != 0; });
-  }
-  return depends;
-}
-
 // Slices of one value that leave nothing out send their gradients back as one concat instead of padding each to the whole.
 Value join_pads(Builder& b, std::vector<Value> parts) {
   std::map<int64_t, Value> by_begin;
@@ -57,6 +47,15 @@ Value sum_of(Builder& b, const std::vector<Value>& parts) {
 }
 
 }  // namespace
+
+std::vector<char> dependents(const Graph& graph, const std::function<bool(const Node& node)>& of) {
+  std::vector<char> depends(graph.nodes.size(), 0);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& n = graph.nodes[i];
+    depends[i] = of(n) || (!is_backward(n) && std::ranges::any_of(n.in, [&](Value v) { return depends[static_cast<size_t>(v.node)] != 0; }));
+  }
+  return depends;
+}
 
 std::vector<Value> gradients(Builder& b, Value result, Value seed, std::span<const Value> of) {
   std::vector<char> sources(b.graph().nodes.size(), 0);

@@ -31,11 +31,15 @@ struct AutodiffOptions {
   bool scaled = false;
 };
 
-// Error(usage) naming the node whose op has no gradient, or the state that the loss does not depend on.
+// Error(usage) naming the node whose op has no gradient, or the state that the loss does not depend on. What an earlier differentiation added
+// (is_backward) is constant to this one: second derivatives are not formed.
 Graph autodiff(const Graph& graph, const AutodiffOptions& options);
 
 // The gradients of `of` when that of `result` is `seed`; not valid where result does not depend on it. Every op on the way has a rule.
 std::vector<Value> gradients(Builder& b, Value result, Value seed, std::span<const Value> of);
+
+// By node: whether it is one of `of` or depends on one, otherwise than through a backward part.
+std::vector<char> dependents(const Graph& graph, const std::function<bool(const Node& node)>& of);
 
 // A state and its gradient, of the outputs that autodiff made. They are taken off the graph's list of outputs; the rest stays.
 struct LearnedState {
