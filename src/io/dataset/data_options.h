@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/dataset/augment.h"
+
 namespace motley {
 
 enum class LabelKind {
@@ -33,6 +35,7 @@ struct DataOptions {
   std::string chat_template = {};  // its source, for conversations; empty: the tokenizer's own
   bool score_prompts = false;      // conversations: every token counts, not only the answers
   bool end_of_text = true;         // an end token behind each text that is learned from
+  AugmentOptions augment = {};     // of labelled texts to learn from
   int64_t max_tokens = 0;          // records with more are cut (texts without labels never are); 0: as long as they come
 
   std::string cache_folder = {};  // where tokens are kept between runs; empty: nowhere

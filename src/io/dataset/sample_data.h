@@ -18,13 +18,14 @@
 namespace motley {
 
 struct SampleData {
-  std::vector<uint64_t> begins = {0};  // of each sample in the tokens (a part of the data does not begin at 0), and the end of the last
+  std::vector<uint64_t> begins = {0};             // of each sample in the tokens (a part of the data does not begin at 0), and the end of the last
   std::shared_ptr<const MappedFile> ids, scored;  // int32 and uint8 for each token; no scored: every token counts
   std::vector<float> labels;                      // [samples][label_width]
   int64_t label_width = 0;
   std::vector<std::string> classes, warnings;
   std::string description;
-  uint64_t hash = 0;  // of the files, the tokenizer and the options they were made from
+  int64_t copies = 0;  // each sample is followed by so many made of it (io/dataset/augment.h)
+  uint64_t hash = 0;   // of the files, the tokenizer and the options they were made from
 
   int64_t size() const { return static_cast<int64_t>(begins.size()) - 1; }
   std::span<const int32_t> all_ids() const {

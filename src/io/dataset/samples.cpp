@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/thread_pool.h"
+#include "io/dataset/augment.h"
 #include "io/dataset/labels.h"
 #include "io/dataset/read_records.h"
 #include "io/dataset/record_encoder.h"
@@ -53,7 +54,7 @@ void add_tokenizer(ContentHash& hash, const Tokenizer& tokenizer) {
   for (int32_t id : tokenizer.end_of_generation()) hash.add_number(static_cast<uint64_t>(id));
 }
 
-uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& o, const Tokenizer& tokenizer) {
+uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& o, const Tokenizer& tokenizer, const Augmenter& augmenter) {
   ContentHash hash;
   hash.add_number(kVersion).add_number(files.size());
   for (const std::string& file : files) add_file(hash, file);
@@ -63,21 +64,24 @@ uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& 
   hash.add_number(static_cast<uint64_t>(o.labels)).add_number(o.classes.size());
   for (const std::string& c : o.classes) hash.add_text(c);
   hash.add_number(o.score_prompts).add_number(o.end_of_text).add_number(static_cast<uint64_t>(o.max_tokens));
+  augmenter.add_to(hash);
   return hash.value();
 }
 
 // Records on their way to samples.
 class Tokenising {
  public:
-  Tokenising(const RecordSource& source, const DataOptions& options, const Tokenizer& tokenizer, const std::string& folder)
+  Tokenising(const RecordSource& source, const DataOptions& options, const Tokenizer& tokenizer, const std::string& folder, Augmenter& augmenter)
       : source_(source),
         options_(options),
+        augmenter_(augmenter),
         encoder_(tokenizer, options),
         labels_(options.labels, options.classes),
         pool_({.threads = std::max(options.threads, 1)}),
         collector_(folder) {}
 
   SampleData run(const std::function<void(int64_t, int64_t)>& progress) {
+    if (augmenter_.has_command()) reword(progress);
     const int64_t total = read_records(
         source_, options_, bad_, [&](Record&& r) { take(std::move(r)); }, progress);
     flush();
@@ -85,7 +89,8 @@ class Tokenising {
     data.warnings = bad_.report(total);
     if (data.size() == 0) fail(ErrorKind::file, "data", "{}: there is nothing to learn from in {} records", options_.path, with_commas(total));
     const char* what = source_.form.form == Form::text ? "document" : "record";
-    data.description = fmt::format("{} {}{}, {}", with_commas(data.size()), what, data.size() == 1 ? "" : "s", source_.form.words);
+    const int64_t own = data.size() / stride();
+    data.description = fmt::format("{} {}{}, {}", with_commas(own), what, own == 1 ? "" : "s", source_.form.words);
     if (source_.files.size() > 1) data.description += fmt::format(", {} files", with_commas(static_cast<int64_t>(source_.files.size())));
     if (options_.labels != LabelKind::none) {
       auto numbers = labels_.finish(options_.path);
@@ -93,6 +98,7 @@ class Tokenising {
       data.label_width = numbers.width;
       data.classes = std::move(numbers.classes);
       data.description += ", " + numbers.words;
+      if (stride() > 1) data.description += fmt::format(", each followed by {} in other words", stride() - 1);
       if (data.classes.size() == 1) data.warnings.push_back("all labels are the same: there is nothing to tell apart");
     }
     warn(malformed_, "hold bytes that are not UTF-8, read as U+FFFD", data);
@@ -104,6 +110,18 @@ class Tokenising {
   }
 
  private:
+  int64_t stride() const { return 1 + augmenter_.copies(); }
+
+  // The command sees all texts once: whatever it loads to do its work, it loads once.
+  void reword(const std::function<void(int64_t, int64_t)>& progress) {
+    std::vector<std::string> texts;
+    BadRecords told_later;
+    read_records(source_, options_, told_later, [&](Record&& r) { texts.push_back(std::move(r.text)); });
+    augmenter_.reword(texts, [&] {
+      if (progress) progress(0, 1);
+    });
+  }
+
   void take(Record&& record) {
     malformed_ += record.ends && !tok::is_valid_utf8(record.text) ? 1 : 0;
     bytes_ += record.text.size() + record.pair.size() + 256 * record.messages.size();
@@ -112,19 +130,34 @@ class Tokenising {
   }
 
   void flush() {
-    encoded_.assign(block_.size(), {});
+    const auto each = static_cast<size_t>(stride());
+    encoded_.assign(block_.size() * each, {});
     WorkQueue queue;
     pool_.run([&](int, int workers) {
       queue.split(0, static_cast<int64_t>(block_.size()), 1, workers, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) encoded_[static_cast<size_t>(i)] = encoder_.encode(block_[static_cast<size_t>(i)]);
+        for (int64_t i = begin; i < end; ++i) encode(i, std::span(encoded_).subspan(static_cast<size_t>(i) * each, each));
       });
     });
-    for (size_t i = 0; i < block_.size(); ++i) add(block_[i], encoded_[i]);
+    for (size_t i = 0; i < block_.size(); ++i) add(block_[i], std::span(encoded_).subspan(i * each, each));
+    records_ += static_cast<int64_t>(block_.size());
     block_.clear();
     bytes_ = 0;
   }
 
-  void add(const Record& record, const EncodedRecord& e) {
+  // The record and its copies in other words; a copy that cannot be used is the record itself.
+  void encode(int64_t i, std::span<EncodedRecord> to) const {
+    const Record& record = block_[static_cast<size_t>(i)];
+    to[0] = encoder_.encode(record);
+    for (size_t c = 1; c < to.size(); ++c) {
+      Record other = record;
+      other.text = augmenter_.augment(record.text, records_ + i, static_cast<int64_t>(c) - 1);
+      to[c] = encoder_.encode(other);
+      if (!to[c].problem.empty()) to[c] = to[0];
+    }
+  }
+
+  void add(const Record& record, std::span<const EncodedRecord> encoded) {
+    const EncodedRecord& e = encoded[0];
     // Texts come in parts; what is found out about one holds for the whole.
     if (record.begins) length_ = 0;
     length_ += e.ids.size();
@@ -142,6 +175,10 @@ class Tokenising {
     if (e.nothing_left) return;
     collector_.append_ids(e.ids, record.ends);
     collector_.append_marks(e.scored);
+    for (const EncodedRecord& copy : encoded.subspan(1)) {
+      labels_.add(record.labels);
+      collector_.append_ids(copy.ids, true);
+    }
   }
 
   void warn(int64_t count, std::string_view what, SampleData& data) const {
@@ -150,6 +187,7 @@ class Tokenising {
 
   const RecordSource& source_;
   const DataOptions& options_;
+  Augmenter& augmenter_;
   RecordEncoder encoder_;
   LabelTable labels_;
   ThreadPool pool_;
@@ -158,6 +196,7 @@ class Tokenising {
   std::vector<Record> block_;
   std::vector<EncodedRecord> encoded_;
   size_t bytes_ = 0, length_ = 0;
+  int64_t records_ = 0;  // before block_
   int64_t malformed_ = 0, cut_ = 0, nothing_left_ = 0, too_short_ = 0, earlier_lost_ = 0;
 };
 
@@ -217,10 +256,26 @@ std::string end_of_text(const Tokenizer& tokenizer) {
 
 }  // namespace
 
+Samples Samples::only(std::vector<int64_t> chosen) const {
+  for (int64_t& i : chosen) i = static_cast<int64_t>(place(i));
+  Samples some = *this;
+  some.chosen_ = std::make_shared<const std::vector<int64_t>>(std::move(chosen));
+  some.chosen_tokens_ = 0;
+  for (int64_t i = 0; i < some.size(); ++i) some.chosen_tokens_ += static_cast<int64_t>(some.length(i));
+  return some;
+}
+
 Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, const std::function<void(int64_t, int64_t)>& progress) {
   const std::string folder = spill_folder(options);
   const RecordSource source = find_records(options, end_of_text(tokenizer));
-  const uint64_t hash = content_hash(source.files, options, tokenizer);
+  if (options.augment.any() && (options.labels == LabelKind::none || source.form.form == Form::tokens))
+    fail(ErrorKind::usage, "augment", "{} is {}: only labelled texts are said in other words", options.path, source.form.words);
+  Augmenter augmenter(options.augment);
+  const uint64_t hash = content_hash(source.files, options, tokenizer, augmenter);
+  const auto ready = [&](SampleData data) {
+    data.copies = options.augment.copies;
+    return Samples(std::move(data));
+  };
   if (source.form.form == Form::tokens) {
     SampleData data = read_token_files(source.files, tokenizer.vocab_size(), folder);
     if (data.size() == 0) fail(ErrorKind::file, "data", "{}: the shards hold no samples", options.path);
@@ -234,8 +289,8 @@ Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, con
   const std::string file = cached ? (std::filesystem::path(folder) / fmt::format("{:016x}.tokens.zst", hash)).string() : "";
   std::string trouble;
   if (cached)
-    if (auto data = from_cache(file, hash, tokenizer.vocab_size(), folder, trouble)) return Samples(std::move(*data));
-  SampleData data = Tokenising(source, options, tokenizer, folder).run(progress);
+    if (auto data = from_cache(file, hash, tokenizer.vocab_size(), folder, trouble)) return ready(std::move(*data));
+  SampleData data = Tokenising(source, options, tokenizer, folder, augmenter).run(progress);
   data.hash = hash;
   if (cached) {
     try {
@@ -245,7 +300,7 @@ Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, con
     }
   }
   if (!trouble.empty()) data.warnings.push_back(std::move(trouble));
-  return Samples(std::move(data));
+  return ready(std::move(data));
 }
 
 std::vector<ShownPart> show_sample(const Samples& samples, int64_t i, const Tokenizer& tokenizer) {
