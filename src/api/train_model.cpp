@@ -91,6 +91,16 @@ DataOptions data_options(const TrainingRecipe& r, const std::string& path, const
   return o;
 }
 
+AugmentOptions augment_options(const TrainingRecipe& r) {
+  if (r.augment.empty() && r.augment_command.empty()) return {};
+  AugmentOptions o = parse_augment(r.augment);
+  if (r.augment_copies < 1 || r.augment_copies > 64) fail(ErrorKind::usage, "train", "--augment-copies should be 1 to 64, not {}", r.augment_copies);
+  if (r.augment_timeout < 1) fail(ErrorKind::usage, "train", "--augment-timeout should be at least one second, not {}", r.augment_timeout);
+  o.command = r.augment_command, o.command_seconds = static_cast<double>(r.augment_timeout);
+  o.copies = r.augment_copies, o.seed = static_cast<uint64_t>(r.seed);
+  return o;
+}
+
 std::string thousands(int64_t n) {
   std::string digits = fmt::format("{}", n), out;
   for (size_t i = 0; i < digits.size(); ++i) {
@@ -258,20 +268,21 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   fs::create_directories(recipe.output);
 
   DataOptions options = data_options(recipe, recipe.data, *learner, labelled);
+  options.augment = augment_options(recipe);
   Samples data = read_samples(options, *learner->tokenizer, [&](int64_t done, int64_t total) { listener.reading(done, total); });
   if (labelled && !one_per_text(learner->config.task)) learner->config = with_task(learner->config, Task::classification, data.classes());
   options.classes = data.classes();
   options.path = recipe.eval_data;
-  Samples held = data;
-  if (recipe.eval_data.empty())
-    std::tie(data, held) = hold_back(data, labelled ? 0 : recipe.eval_fraction);
-  else
-    held = read_samples(options, *learner->tokenizer);
+  options.augment = {};
+  HeldBack parts = hold_back(data, recipe.eval_data.empty() ? recipe.eval_fraction : 0, static_cast<uint64_t>(recipe.seed));
+  data = parts.learned;
+  const Samples held = recipe.eval_data.empty() ? parts.held : read_samples(options, *learner->tokenizer);
 
   listener.model(fmt::format("{}: {}, {} parameters, {}", learner->source.name, learner->config.family, thousands(count_parameters(learner->config)),
                              learner->fresh ? fmt::format("new (seed {})", recipe.seed) : "trained before"));
   listener.data(fmt::format("{}: {}, {} tokens; {} tokens to evaluate on", recipe.data, data.description(), thousands(data.tokens()),
                             thousands(held.tokens())));
+  if (!parts.words.empty()) listener.note("kept back to evaluate on: " + parts.words);
   for (const std::string& w : data.warnings()) listener.note(w);
   if (held.size() == 0) listener.note("nothing is kept back to evaluate on; name something with --eval-data");
   if (!recipe.eval_data.empty())

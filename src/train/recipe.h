@@ -32,6 +32,11 @@ struct TrainingRecipe {
   int64_t warmup = -1;
   double beta1 = 0.9, beta2 = 0, epsilon = 1e-8, weight_decay = 0.1, momentum = 0.9, clip = 1;
   double label_smoothing = 0, dropout = 0, average = 0;
+  std::string adversarial = "none";
+  double adversarial_epsilon = 1;
+  int64_t adversarial_steps = 3;
+  std::string augment, augment_command;
+  int64_t augment_copies = 1, augment_timeout = 3600;
   int64_t seed = 1;
   int64_t eval_every = 0, eval_batches = 0, save_every = 0, save_limit = 3, patience = 0, log_every = 10;
   double spike = 6;
@@ -50,7 +55,7 @@ void for_each_field(R& r, F&& f) {
   f("data", r.data, "what to learn from: a file or folder of text, JSONL, CSV, ...", result);
   f("eval-data", r.eval_data, "what to evaluate on; without it a part of the data is kept back", result);
   f("output", r.output, "the folder for the model, its checkpoints and what was measured", outside);
-  f("eval-fraction", r.eval_fraction, "the part of the data kept back, from its end", result);
+  f("eval-fraction", r.eval_fraction, "the part of the data kept back: drawn by the seed; of a running text its end", result);
   f("format", r.format, "the data's format, where it is not to be found out", result);
   f("text-column", r.text_column, "the column or key that holds the text", result);
   f("pair-column", r.pair_column, "that of a second text", result);
@@ -75,7 +80,15 @@ void for_each_field(R& r, F&& f) {
   f("label-smoothing", r.label_smoothing, "of the cross-entropy", result);
   f("dropout", r.dropout, "the part of activations left out in training", result);
   f("average", r.average, "decay of a running average of the weights, which is then what is evaluated and kept; 0: none", result);
-  f("seed", r.seed, "of new weights, of the data's order and of dropout", result);
+  f("adversarial", r.adversarial, "fgm or pgd: learn as well from embeddings moved where the loss grows; none", result);
+  f("adversarial-epsilon", r.adversarial_epsilon, "how far a sample is moved, in units of its embedding", result);
+  f("adversarial-steps", r.adversarial_steps, "pgd: steps in which it is moved", result);
+  f("augment", r.augment, "labelled texts also in other words: deletion=P, swap=N, synonyms=FILE, synonym-rate=R, parted by commas", result);
+  f("augment-command", r.augment_command, "a program that reads a text on each line and writes it in other words, as a translation there and back",
+    result);
+  f("augment-copies", r.augment_copies, "texts in other words for each text", result);
+  f("augment-timeout", r.augment_timeout, "seconds that the program may take for all texts", outside);
+  f("seed", r.seed, "of new weights, of the data's order, of dropout, and of what is kept back or said in other words", result);
   f("eval-every", r.eval_every, "steps between evaluations; 0: ten times in a run", result);
   f("eval-batches", r.eval_batches, "micro-batches of an evaluation; 0: all of its data", result);
   f("save-every", r.save_every, "steps between checkpoints; 0: with each evaluation", result);

@@ -45,6 +45,12 @@ Op optimizer(const TrainingRecipe& r, bool learned_before) {
   fail(ErrorKind::usage, "train", "there is no optimizer '{}'{}", r.optimizer, meant ? fmt::format("; did you mean '{}'?", *meant) : "");
 }
 
+AdversarialOptions adversary(const TrainingRecipe& r) {
+  auto kind = parse_adversary(r.adversarial);
+  if (!kind) fail(ErrorKind::usage, "train", "--adversarial should be none, fgm or pgd, not '{}'", r.adversarial);
+  return {.kind = *kind, .epsilon = r.adversarial_epsilon, .steps = r.adversarial_steps};
+}
+
 ScheduleKind schedule_kind(const std::string& name) {
   auto it = std::ranges::find(kScheduleNames, name);
   if (it != kScheduleNames.end()) return static_cast<ScheduleKind>(it - kScheduleNames.begin());
@@ -191,6 +197,7 @@ class Run {
       LearningPrograms programs = compile_learning(trainee_.objective(plan_.shape, true), trainee_.objective(plan_.shape, false), target,
                                                    {.update = update_,
                                                     .learns = trainee_.learns,
+                                                    .adversarial = adversary(recipe_),
                                                     .average = recipe_.average,
                                                     .several = plan_.micro_batches > 1,
                                                     .context = trainee_.context});
