@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/ensemble.h"
 #include "api/open_model.h"
 #include "base/error.h"
 #include "nn/heads.h"
@@ -40,17 +41,6 @@ std::vector<double> softmax(std::span<const float> logits) {
   for (float x : logits) sum += p.emplace_back(std::exp(static_cast<double>(x) - static_cast<double>(top)));
   for (double& x : p) x /= sum;
   return p;
-}
-
-std::vector<LabelScore> scores_of(const ModelConfig& c, std::span<const float> logits) {
-  std::vector<LabelScore> out;
-  const auto probabilities = c.task == Task::classification ? softmax(logits) : std::vector<double>{};
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const auto x = static_cast<double>(logits[i]);
-    out.push_back({c.labels[i], c.task == Task::classification ? probabilities[i] : c.task == Task::multi_label ? 1 / (1 + std::exp(-x)) : x});
-  }
-  if (c.task != Task::regression) std::ranges::stable_sort(out, std::ranges::greater{}, &LabelScore::score);
-  return out;
 }
 
 std::vector<JudgedToken> tokens_of(const TextReader& reader, const EncodedText& text, std::span<const float> logits) {
@@ -112,6 +102,33 @@ std::vector<std::vector<float>> embed_texts(TextReader& reader, std::span<const 
   return run(reader, encode_items(reader, items));
 }
 
+std::vector<LabelScore> label_scores(const ModelConfig& c, std::span<const float> logits) {
+  std::vector<LabelScore> out;
+  const auto probabilities = c.task == Task::classification ? softmax(logits) : std::vector<double>{};
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const auto x = static_cast<double>(logits[i]);
+    out.push_back({c.labels[i], c.task == Task::classification ? probabilities[i] : c.task == Task::multi_label ? 1 / (1 + std::exp(-x)) : x});
+  }
+  if (c.task != Task::regression) std::ranges::stable_sort(out, std::ranges::greater{}, &LabelScore::score);
+  return out;
+}
+
+JointJudgement judge_together(std::span<const std::string> models, const ReaderOptions& options, std::span<const TextItem> items) {
+  JointJudgement out;
+  out.judgements.resize(items.size());
+  const JointLogits joint = joint_logits(models, options, [&](TextReader& reader) {
+    const auto texts = encode_items(reader, items);
+    const int64_t longest = reader.session->longest_text();
+    out.longest_text = out.longest_text == 0 ? longest : std::min(out.longest_text, longest);
+    for (size_t i = 0; i < texts.size(); ++i) out.judgements[i].cut = std::max(out.judgements[i].cut, texts[i].cut);
+    return run(reader, texts);
+  });
+  for (size_t i = 0; i < items.size(); ++i) out.judgements[i].labels = label_scores(joint.config, joint.logits[i]);
+  out.config = joint.config;
+  out.load_seconds = joint.load_seconds;
+  return out;
+}
+
 std::vector<Judgement> judge_texts(TextReader& reader, std::span<const TextItem> items) {
   const ModelConfig& c = reader.config();
   if (!has_labels(c.task) && c.task != Task::question_answering)
@@ -123,7 +140,7 @@ std::vector<Judgement> judge_texts(TextReader& reader, std::span<const TextItem>
   for (size_t i = 0; i < texts.size(); ++i) {
     Judgement j;
     j.cut = texts[i].cut;
-    if (one_per_text(c.task)) j.labels = scores_of(c, logits[i]);
+    if (one_per_text(c.task)) j.labels = label_scores(c, logits[i]);
     if (c.task == Task::token_classification) j.tokens = tokens_of(reader, texts[i], logits[i]);
     if (c.task == Task::question_answering) j.answer = answer_of(reader, texts[i], logits[i]);
     out.push_back(std::move(j));

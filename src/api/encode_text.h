@@ -76,4 +76,16 @@ struct Judgement {
 
 std::vector<Judgement> judge_texts(TextReader& reader, std::span<const TextItem> items);
 
+// The logits [texts][labels] of models that have one answer for each text, as labels with scores.
+std::vector<LabelScore> label_scores(const ModelConfig& config, std::span<const float> logits);
+
+// What several models say together (api/ensemble.h).
+struct JointJudgement {
+  ModelConfig config;  // of the first
+  std::vector<Judgement> judgements;
+  double load_seconds = 0;
+  int64_t longest_text = 0;  // in tokens, that all of them read
+};
+JointJudgement judge_together(std::span<const std::string> models, const ReaderOptions& options, std::span<const TextItem> items);
+
 }  // namespace motley

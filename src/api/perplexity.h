@@ -1,11 +1,12 @@
-// How well a model predicts a text: the mean negative log likelihood per token, over windows without overlap in which every token after the
-// first is scored (the first has no past in its window).
+// How well a model predicts texts: the mean negative log likelihood per token, over windows without overlap in which every token after the first is
+// scored (the first has no past in its window).
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "generate/scheduler.h"
+#include "io/dataset/samples.h"
 
 namespace motley {
 
@@ -14,7 +15,10 @@ struct Perplexity {
   int64_t tokens = 0;       // scored
 };
 
-Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int64_t window,
-                      const std::function<void(double fraction, double ppl)>& progress);
+using PerplexityProgress = std::function<void(double fraction, double ppl)>;
+Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int64_t window, const PerplexityProgress& progress);
+
+// Of samples without labels, each with windows of its own; of those with marks only what counts is scored, such as answers.
+Perplexity perplexity(Scheduler& scheduler, const Samples& samples, int64_t window, const PerplexityProgress& progress);
 
 }  // namespace motley

@@ -20,6 +20,7 @@ using OrderedJson = nlohmann::ordered_json;
 struct ClassifyFlags {
   ReaderFlags reader;
   std::string pair;
+  std::vector<std::string> ensemble;
   size_t top = 0;
 };
 
@@ -51,6 +52,17 @@ std::string text_of(const Judgement& j, const TextItem& item, bool alone, const 
   return out + "\n";
 }
 
+// By one model, or by all of an ensemble.
+JointJudgement judge(const ClassifyFlags& f, const ReaderOptions& options, std::span<const TextItem> items) {
+  if (!f.ensemble.empty()) {
+    std::vector<std::string> models = {f.reader.model};
+    models.insert(models.end(), f.ensemble.begin(), f.ensemble.end());
+    return judge_together(models, options, items);
+  }
+  TextReader reader = open_reader(f.reader.model, options);
+  return {reader.config(), judge_texts(reader, items), reader.session->load_seconds(), reader.session->longest_text()};
+}
+
 int classify(const ClassifyFlags& f) {
   std::vector<TextItem> items = f.reader.items("classify", true);
   if (!f.pair.empty())
@@ -58,11 +70,11 @@ int classify(const ClassifyFlags& f) {
   ReaderOptions options = f.reader.options();
   Progress loading("loading", !f.reader.quiet);
   options.session.progress = loading.bytes();
-  TextReader reader = open_reader(f.reader.model, options);
-  loading.done();
   const auto start = std::chrono::steady_clock::now();
-  const auto judgements = judge_texts(reader, items);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const JointJudgement said = judge(f, options, items);
+  loading.done();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() - said.load_seconds;
+  const auto& judgements = said.judgements;
   std::string out;
   int64_t cut = 0;
   auto results = OrderedJson::array();
@@ -74,13 +86,12 @@ int classify(const ClassifyFlags& f) {
       out += text_of(judgements[i], items[i], items.size() == 1, f);
   }
   if (f.reader.json) {
-    OrderedJson json = {{"task", task_name(reader.config().task)},
-                        {"results", results},
-                        {"timings", {{"load_s", reader.session->load_seconds()}, {"run_s", seconds}}}};
+    OrderedJson json = {
+        {"task", task_name(said.config.task)}, {"results", results}, {"timings", {{"load_s", said.load_seconds}, {"run_s", seconds}}}};
     out = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
   } else if (cut > 0 && !f.reader.quiet) {
     fmt::print(stderr, "motley: {} of {} texts are longer than the {} tokens this model reads; their ends were not read\n", cut, items.size(),
-               reader.session->longest_text());
+               said.longest_text);
   }
   return write_output(out) ? 0 : static_cast<int>(ErrorKind::runtime);
 }
@@ -91,6 +102,9 @@ Body add_classify(CLI::App& app) {
   auto f = std::make_shared<ClassifyFlags>();
   f->reader.add(app, "a file with a text on each line, or two parted by a tab (default without -p: standard input)");
   app.add_option("--pair", f->pair, "a second text that is judged with each: what a sentence may mean, where an answer is looked for");
+  app.add_option("--ensemble", f->ensemble, "another model that tells the same labels: the mean of all logits counts (may be given several times)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app.add_option("--top-k", f->top, "show only the k likeliest labels")->check(CLI::Range(size_t{1}, size_t{1} << 20));
   return [f] { return classify(*f); };
 }

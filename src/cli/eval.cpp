@@ -1,27 +1,69 @@
-// motley eval MODEL --ppl FILE: perplexity of a text.
+// motley eval MODEL: what it is worth on texts (--ppl FILE) or on data with the right answers beside them (--data FILE). Gates turn a figure into an
+// exit code.
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
 
+#include "api/evaluate.h"
 #include "api/perplexity.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/eval_report.h"
 #include "cli/flags.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 
 namespace motley {
 namespace {
 
+using OrderedJson = nlohmann::ordered_json;
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
+
+// A figure that has to be reached.
+struct Gate {
+  const char *flag, *what;
+  bool most;  // the figure may be at most the bound, otherwise at least
+  std::optional<double> bound = std::nullopt;
+};
 
 struct EvalFlags {
   ModelFlags model;
   std::string ppl;
-  int64_t window = 512;
-  double max_ppl = 0;
-  bool json = false, quiet = false;
+  DataOptions data;
+  std::vector<std::string> ensemble;
+  int64_t window = 512, max_tokens = 256;
+  bool answers = false, json = false, quiet = false;
+  std::vector<Gate> gates = {
+      {"--max-ppl", "perplexity", true},   {"--max-loss", "loss", true},  {"--min-accuracy", "accuracy", false},      {"--min-f1", "macro F1", false},
+      {"--min-pearson", "Pearson", false}, {"--min-bleu", "BLEU", false}, {"--min-exact-match", "exact match", false}};
 };
+
+// The figures of an evaluation by the names that gates know.
+using Figures = std::vector<std::pair<std::string, double>>;
+
+void pass_gates(const EvalFlags& f, const Figures& figures) {
+  std::string failed;
+  for (const Gate& gate : f.gates) {
+    if (!gate.bound) continue;
+    auto it = std::ranges::find(figures, gate.what, &Figures::value_type::first);
+    if (it == figures.end()) fail(ErrorKind::usage, "eval", "{} asks for the {}, which this evaluation does not give", gate.flag, gate.what);
+    if (gate.most ? it->second <= *gate.bound : it->second >= *gate.bound) continue;  // what is no number passes none
+    failed += fmt::format("{}{} {:.4f} is {} the gate of {}", failed.empty() ? "" : "; ", gate.what, it->second, gate.most ? "above" : "below",
+                          *gate.bound);
+  }
+  if (!failed.empty()) fail(ErrorKind::quality, "eval", "{}", failed);
+}
+
+void print_json(const OrderedJson& json) { fmt::print("{}\n", json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)); }
+
+void warn(const EvalFlags& f, const std::vector<std::string>& warnings) {
+  for (const std::string& w : warnings)
+    if (!f.quiet) fmt::print(stderr, "motley: {}\n", w);
+}
 
 // A text's tokens: no special tokens but a BOS at its start where the tokenizer adds one.
 std::vector<int32_t> text_tokens(const Tokenizer& tokenizer, std::string_view text) {
@@ -31,22 +73,25 @@ std::vector<int32_t> text_tokens(const Tokenizer& tokenizer, std::string_view te
   return ids;
 }
 
-int eval(const EvalFlags& f) {
-  if (f.ppl.empty()) fail(ErrorKind::usage, "eval", "say what to measure: --ppl FILE");
-  std::string text = read_file(f.ppl, kMaxTextBytes);
+// A model that continues texts, with a context of so many tokens at least.
+OpenModel open_generator(const EvalFlags& f, const ModelConfig& config, int64_t window, int64_t context) {
   ModelOptions options = f.model.options();
   Progress loading("loading", !f.quiet);
   options.session.progress = loading.bytes();
-  auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
-  ModelConfig config = model_from_checkpoint(checkpoint).config;
-  int64_t window = std::min(f.window, config.max_positions);
-  if (!options.plan.context) options.plan.context = window;
+  if (!options.plan.context) options.plan.context = std::min(context, config.max_positions);
   if (*options.plan.context < window) fail(ErrorKind::usage, "eval", "windows of --ctx {} do not fit a context of {}", window, *options.plan.context);
   if (!options.plan.kv_type) options.plan.kv_type = Dtype::f32;
   options.plan.rows = std::clamp<int64_t>((int64_t{1} << 24) / config.vocab, 1, window);
   OpenModel model = open_model(f.model.model, options);
   loading.done();
   if (!model.tokenizer) fail(ErrorKind::file, "eval", "{} has no tokenizer, so a text cannot be measured", model.path);
+  return model;
+}
+
+int eval_text(const EvalFlags& f, const ModelConfig& config) {
+  const std::string text = read_file(f.ppl, kMaxTextBytes);
+  const int64_t window = std::min(f.window, config.max_positions);
+  OpenModel model = open_generator(f, config, window, window);
   Scheduler scheduler(*model.session);
   Progress progress("measuring", !f.quiet);
   Perplexity p = perplexity(scheduler, text_tokens(*model.tokenizer, text), window,
@@ -56,8 +101,86 @@ int eval(const EvalFlags& f) {
     fmt::print("{{\"ppl\":{:.9g},\"nll\":{:.9g},\"tokens\":{}}}\n", p.ppl, p.nll, p.tokens);
   else
     fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens scored in windows of {})\n", p.ppl, p.nll, p.tokens, window);
-  if (f.max_ppl > 0 && !(p.ppl <= f.max_ppl)) fail(ErrorKind::quality, "eval", "perplexity {:.4f} is above the gate of {}", p.ppl, f.max_ppl);
+  pass_gates(f, {{"perplexity", p.ppl}, {"loss", p.nll}});
   return 0;
+}
+
+int eval_labels(const EvalFlags& f) {
+  if (f.answers) fail(ErrorKind::usage, "eval", "--answers is for models that write; {} tells labels", f.model.model);
+  const ModelOptions options = f.model.options();
+  std::vector<std::string> models = {f.model.model};
+  models.insert(models.end(), f.ensemble.begin(), f.ensemble.end());
+  LabelEvaluationOptions how;
+  how.reader.device = options.device, how.reader.tokenizer = options.tokenizer, how.reader.wishes = options.wishes;
+  how.reader.session = options.session;
+  how.data = f.data;
+  Progress loading("loading", !f.quiet);
+  how.reader.session.progress = loading.bytes();
+  const LabelEvaluation e = evaluate_labels(models, how);
+  loading.done();
+  warn(f, e.warnings);
+  if (f.json) {
+    OrderedJson json = {{"models", models}};
+    json.update(json_of(e));
+    print_json(json);
+  } else {
+    fmt::print("{}", text_of(e));
+  }
+  Figures figures = {{"loss", e.loss}};
+  if (e.classes) figures.insert(figures.end(), {{"accuracy", e.classes->accuracy}, {"macro F1", e.classes->macro.f1}});
+  if (e.several) figures.insert(figures.end(), {{"accuracy", e.several->subset_accuracy}, {"macro F1", e.several->macro.f1}});
+  if (e.numbers) figures.emplace_back("Pearson", e.numbers->pearson);
+  pass_gates(f, figures);
+  return 0;
+}
+
+int eval_writer(const EvalFlags& f, const Checkpoint& checkpoint, const ModelConfig& config) {
+  if (!f.ensemble.empty()) fail(ErrorKind::usage, "eval", "--ensemble is for models that tell labels; {} continues texts", f.model.model);
+  auto tokenizer = f.model.tokenizer.empty() ? find_tokenizer(checkpoint) : Tokenizer::load(resolve_model(f.model.tokenizer));
+  if (!tokenizer) fail(ErrorKind::file, "eval", "{} has no tokenizer, so data cannot be read for it", checkpoint.path());
+  const Samples samples = read_samples(f.data, *tokenizer);
+  warn(f, samples.warnings());
+  const int64_t window = std::min(f.window, config.max_positions);
+  int64_t longest = 0;
+  for (int64_t i = 0; i < samples.size(); ++i) longest = std::max(longest, static_cast<int64_t>(samples.ids(i).size()));
+  OpenModel model = open_generator(f, config, window, f.answers ? std::max(window, longest + f.max_tokens) : window);
+  Scheduler scheduler(*model.session);
+  Progress measuring("measuring", !f.quiet);
+  const Perplexity p =
+      perplexity(scheduler, samples, window, [&](double fraction, double ppl) { measuring.show(fraction, fmt::format("perplexity {:.4f}", ppl)); });
+  measuring.done();
+  Figures figures = {{"perplexity", p.ppl}, {"loss", p.nll}};
+  OrderedJson json = {{"task", task_name(config.task)},
+                      {"data", samples.description()},
+                      {"samples", samples.size()},
+                      {"ppl", p.ppl},
+                      {"nll", p.nll},
+                      {"tokens", p.tokens}};
+  if (!f.json)
+    fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens of {} samples scored in windows of {})\n", p.ppl, p.nll, p.tokens, samples.size(),
+               window);
+  if (f.answers) {
+    Progress writing("writing", !f.quiet);
+    const AnswerEvaluation e = evaluate_answers(model, scheduler, samples, f.max_tokens, [&](double fraction) { writing.show(fraction); });
+    writing.done();
+    figures.insert(figures.end(), {{"BLEU", e.bleu.score}, {"exact match", e.exact_match}});
+    json.update(json_of(e));
+    if (!f.json) fmt::print("{}", text_of(e));
+  }
+  if (f.json) print_json(json);
+  pass_gates(f, figures);
+  return 0;
+}
+
+int eval(const EvalFlags& f) {
+  if (f.ppl.empty() == f.data.path.empty())
+    fail(ErrorKind::usage, "eval", "say what to measure: --ppl FILE (a text) or --data FILE (samples, perhaps with labels or answers)");
+  auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
+  const ModelConfig config = model_from_checkpoint(checkpoint).config;
+  if (!f.ppl.empty()) return eval_text(f, config);
+  if (one_per_text(config.task)) return eval_labels(f);
+  if (config.task == Task::language_model) return eval_writer(f, *checkpoint, config);
+  fail(ErrorKind::usage, "eval", "{} is made for '{}', which --data does not measure yet", checkpoint->path(), task_name(config.task));
 }
 
 }  // namespace
@@ -66,8 +189,19 @@ Body add_eval(CLI::App& app) {
   auto f = std::make_shared<EvalFlags>();
   f->model.add(app);
   app.add_option("--ppl", f->ppl, "a text file: its perplexity");
+  app.add_option("--data", f->data.path, "data to measure on (a file, a folder or a pattern): labels told, or texts and answers predicted");
+  app.add_option("--format", f->data.format, "the data's format, where it is not to be found out");
+  app.add_option("--text-column", f->data.text_column, "the column or key that holds the text");
+  app.add_option("--pair-column", f->data.pair_column, "that of a second text");
+  app.add_option("--label-column", f->data.label_column, "that of the label");
+  app.add_option("--ensemble", f->ensemble, "another model that tells the same labels: the mean of all logits counts (may be given several times)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_flag("--answers", f->answers, "also write an answer to each prompt of the data: BLEU and exact match beside the given ones");
+  app.add_option("-n,--max-tokens", f->max_tokens, "--answers: most tokens of one")->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_option("--ctx", f->window, "tokens of a window")->check(CLI::Range(int64_t{2}, int64_t{1} << 40));
-  app.add_option("--max-ppl", f->max_ppl, "a gate: exit code 7 when the perplexity is above it");
+  for (Gate& gate : f->gates)
+    app.add_option(gate.flag, gate.bound, fmt::format("a gate: exit code 7 when the {} is {} it", gate.what, gate.most ? "above" : "below"));
   app.add_flag("--json", f->json, "print one JSON object");
   app.add_flag("-q,--quiet", f->quiet, "show no progress");
   return [f] { return eval(*f); };
