@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: running `motley bench`, and tables of Markdown that replace the last ones in docs/performance.md."""
+"""What the benchmark scripts share: running `motley bench`, and tables of Markdown that replace the last ones in a page of docs/."""
 
 import datetime
 import json
@@ -9,8 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from motley_program import ROOT, run  # noqa: E402
-
-PAGE = ROOT / "docs/performance.md"
 
 
 def bench(*arguments):
@@ -34,13 +32,14 @@ def stamp():
     return f"{datetime.date.today().isoformat()}, {processor()}"
 
 
-def publish(name, text):
-    """Prints the text; with --write on the command line it also replaces what lies between the marks of that name in docs/performance.md."""
+def publish(name, text, page="docs/performance.md"):
+    """Prints the text; with --write on the command line it also replaces what lies between the marks of that name in the page."""
     print(text)
     if "--write" not in sys.argv:
         return
-    page = PAGE.read_text()
+    path = ROOT / page
+    old = path.read_text()
     marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-    if not marked.search(page):
-        sys.exit(f"{PAGE} has no marks <!-- {name} --> and <!-- /{name} -->")
-    PAGE.write_text(marked.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page))
+    if not marked.search(old):
+        sys.exit(f"{page} has no marks <!-- {name} --> and <!-- /{name} -->")
+    path.write_text(marked.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", old))
