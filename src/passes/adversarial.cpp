@@ -99,7 +99,8 @@ class Adding {
     const Type row{Dtype::i32, {tokens}};
     Value alike = b_.emit(Const{{tokens, {1}, {1}}, {0}}, {}), values = b_.reshape(squares, {tokens, {1}, {1}});
     auto mean = b_.emit_all(Attention{.causal = false}, {alike, alike, values, b_.step_input("positions", row), b_.step_input("seq", row)});
-    return b_.mul(b_.reshape(mean[0], {tokens, {1}}), b_.emit(Exp{}, {mean[1]}));
+    Value each = b_.reshape(mean[0], {tokens, {1}}), count = b_.emit(Exp{}, {mean[1]});
+    return b_.mul(each, count);
   }
 
   Value number(double x) { return b_.scalar(static_cast<float>(x)); }
@@ -108,7 +109,9 @@ class Adding {
     mark();
     const bool one = options_.kind == Adversary::fgm;
     const double reach = one ? options_.epsilon : kPgdReach * options_.epsilon / static_cast<double>(steps);
-    Value scale = b_.mul(b_.emit(Rsqrt{}, {b_.add(sample_squares(gradient), b_.scalar(kLeastSquare))}), number(reach));
+    Value squares = sample_squares(gradient), least = b_.scalar(kLeastSquare);
+    Value inverse = b_.emit(Rsqrt{}, {b_.add(squares, least)}), far = number(reach);
+    Value scale = b_.mul(inverse, far);
     std::vector<Value> to;
     for (size_t i = 0; i < gradient.size(); ++i) {
       Value step = b_.mul(gradient[i], scale);
@@ -116,7 +119,8 @@ class Adding {
     }
     if (one) return to;
     Value length = b_.emit(Sqrt{}, {sample_squares(to)});
-    Value shorten = b_.div(number(options_.epsilon), b_.emit(Maximum{}, {length, number(options_.epsilon)}));
+    Value most = number(options_.epsilon);
+    Value shorten = b_.div(most, b_.emit(Maximum{}, {length, most}));
     for (Value& v : to) v = b_.mul(v, shorten);
     return to;
   }

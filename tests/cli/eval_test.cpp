@@ -179,32 +179,52 @@ TEST(Ensemble, OfModelsThatTellTheSame) {
   EXPECT_THAT(labels.err, HasSubstr("has 2 labels"));
 }
 
-TEST(EvalAnswers, WhatTheModelWritesItselfMatchesExactly) {
+TEST(EvalAnswers, WhatWasLearnedByHeartMatchesExactly) {
   TempFolder folder;
   const std::string model = model_with_tokenizer(folder);
-  std::string lines, none;
-  for (const char* question : {"once a the", "the in, a", "a once."}) {
-    const std::string prompt = "<s><|im_start|>user " + std::string(question) + "<|im_end|><|im_start|>assistant ";
-    Ran said = run({"run", model, "-p", prompt, "-n", "6", "--temp", "0", "--no-special", "-q", "-t", "1"});
-    ASSERT_EQ(said.code, 0) << said.err;
-    auto line = [&](const std::string& answer) {
-      return json{{"messages", {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}}}}.dump() + "\n";
-    };
-    lines += line(said.out), none += line("zzz qqq");
-  }
-  const std::string data = folder.write("chats.jsonl", lines), other = folder.write("other.jsonl", none);
-  Ran r = run({"eval", model, "--data", data, "--answers", "-n", "6", "--json", "-t", "1"});
-  ASSERT_EQ(r.code, 0) << r.err;
-  const json e = r.json();
+  std::string lines;
+  for (auto [question, answer] :
+       {std::pair("once a the", "the in a once in the a"), {"the in, a", "a once in the, a the in"}, {"a once.", "in the a, a the once"}})
+    lines += json{{"messages", {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}}}}.dump() + "\n";
+  const std::string data = folder.write("chats.jsonl", lines);
+  Ran learned = run({"finetune",
+                     model,
+                     "--data",
+                     data,
+                     "--output",
+                     folder / "learned",
+                     "--length",
+                     "48",
+                     "--batch",
+                     "3",
+                     "--steps",
+                     "150",
+                     "--learning-rate",
+                     "1e-2",
+                     "--eval-fraction",
+                     "0",
+                     "--save-every",
+                     "150",
+                     "-t",
+                     "2"});
+  ASSERT_EQ(learned.code, 0) << learned.err;
+  const std::string after = folder / "learned";
+  auto eval = [&](const std::string& of, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"eval", of, "--data", data, "-n", "24", "-t", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  const json before = eval(model, {"--answers", "--json"}).json(), e = eval(after, {"--answers", "--json"}).json();
   EXPECT_EQ(e["answers"], 3);
-  EXPECT_EQ(e["exact_match"], 1.0) << lines << r.out;
+  EXPECT_EQ(e["exact_match"], 1.0) << e;
+  EXPECT_NEAR(e["bleu"].get<double>(), 100, 1e-9);
+  EXPECT_LT(before["bleu"].get<double>(), 50);
   EXPECT_NEAR(e["ppl"].get<double>(), std::exp(e["nll"].get<double>()), 1e-6 * e["ppl"].get<double>());
-  const json bad = run({"eval", model, "--data", other, "--answers", "-n", "6", "--json", "-t", "1"}).json();
-  EXPECT_EQ(bad["exact_match"], 0.0);
-  EXPECT_LT(bad["bleu"].get<double>(), e["bleu"].get<double>() + 1e-9);
-  EXPECT_EQ(run({"eval", model, "--data", other, "--answers", "-n", "6", "--min-exact-match", "0.5", "-t", "1"}).code, 7);
-  EXPECT_EQ(run({"eval", model, "--data", data, "--min-exact-match", "0.5", "-t", "1"}).code, 2) << "nothing was written";
-  EXPECT_EQ(run({"eval", model, "--data", data, "--ensemble", model, "-t", "1"}).code, 2);
+  EXPECT_LT(e["ppl"].get<double>(), before["ppl"].get<double>());
+  EXPECT_THAT(eval(after, {"--answers", "--min-exact-match", "1", "--min-bleu", "99"}).out, HasSubstr("BLEU 100.00"));
+  EXPECT_EQ(eval(model, {"--answers", "--min-exact-match", "0.5"}).code, 7);
+  EXPECT_EQ(eval(model, {"--min-exact-match", "0.5"}).code, 2) << "nothing was written";
+  EXPECT_EQ(eval(model, {"--ensemble", after}).code, 2);
 }
 
 TEST(EvalAnswers, OnlyWhatCountsAsLearnedIsScored) {

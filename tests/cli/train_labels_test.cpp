@@ -18,19 +18,17 @@ class LearningLabels : public testing::Test {
  protected:
   void SetUp() override {
     model_ = model_with_tokenizer(folder_);
-    constexpr const char *kGood[] = {"fine", "joy", "dear", "sun"}, *kBad[] = {"sad", "pain", "foe", "rain"},
-                         *kThing[] = {"day", "end", "town", "tale", "road"};
+    constexpr const char *kGood[] = {"fun", "joy"}, *kBad[] = {"sad", "ill"}, *kThing[] = {"day", "end", "town", "tale", "road"};
     std::string table = "text\tlabel\n";
     for (int i = 0; i < 200; ++i)
-      table += std::string("a ") + (i % 2 ? kGood : kBad)[i / 2 % 4] + " " + kThing[i / 8 % 5] + " number " +
-               std::string(static_cast<size_t>(i / 40 + 1), 'x') + "\t" + (i % 2 ? "good" : "bad") + "\n";
+      table += std::string((i % 2 ? kGood : kBad)[i / 2 % 2]) + " " + kThing[i / 4 % 5] + "\t" + (i % 2 ? "good" : "bad") + "\n";
     data_ = folder_.write("labels.tsv", table);
     config_ = folder_.write("rnn.json", R"({"model_type": "text-rnn", "vocab_size": 64, "embedding_size": 16, "units": 16,
         "id2label": {"0": "bad", "1": "good"}})");
   }
   Ran train(const std::string& output, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"train", "--model",         config_,          "--tokenizer", model_, "--data",  data_, "--label-column",
-                                          "label", "--output",        folder_ / output, "--length",    "40",   "--batch", "10",  "--epochs",
+                                          "label", "--output",        folder_ / output, "--length",    "24",   "--batch", "10",  "--epochs",
                                           "3",     "--learning-rate", "2e-2",           "--threads",   "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments);

