@@ -154,6 +154,7 @@ std::set<std::string> write_tuned(const std::string& folder, const Tuning& tunin
   return same;
 }
 
+// Rates below those at which a small model gains most (tools/bench/adapters.py --rates), since larger ones bear less.
 double usual_rate_factor(AdapterMethod method) {
   switch (method) {
     case AdapterMethod::lora:
@@ -162,8 +163,9 @@ double usual_rate_factor(AdapterMethod method) {
     case AdapterMethod::bias:
       return 3;
     case AdapterMethod::ia3:
-    case AdapterMethod::prefix:
       return 10;
+    case AdapterMethod::prefix:
+      return 30;
   }
   return 1;
 }

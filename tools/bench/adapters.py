@@ -2,7 +2,7 @@
 
     ./dev bench adapters             prints them (some minutes on 2 cores)
     ./dev bench adapters --write     and puts them into docs/training.md
-    ./dev bench adapters --rates     each method at several learning rates, to choose its default by
+    ./dev bench adapters --rates     each method, or those named behind it, at several learning rates, to choose its default by
 
 Evaluation is on the last twentieth of the text, which is never learned from.
 """
@@ -59,7 +59,10 @@ def methods(work, model, data, before):
 
 def rates(work, model, data, before):
     rows = []
+    asked = [name for name in METHODS if name in sys.argv] or METHODS
     for name, flags in METHODS.items():
+        if name not in asked:
+            continue
         cells = [f"{before - Tuned(work / 'run', model, data, [*flags, '--learning-rate', rate]).loss:.4f}" for rate in RATES]
         rows.append([name, *cells])
         print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
