@@ -70,7 +70,8 @@ void for_each_field(R& r, F&& f) {
   f("epochs", r.epochs, "times through the data", result);
   f("steps", r.steps, "steps in all, in place of epochs", result);
   f("optimizer", r.optimizer, "adamw, adam (L2 instead of decoupled decay), adafactor, lion, sgd, momentum", result);
-  f("learning-rate", r.learning_rate, "0: 1e-3 for a new model by its size, at most a tenth of that for one that has learned", result);
+  f("learning-rate", r.learning_rate,
+    "0: 1e-3 for a new model by its size, at most a tenth of that for one that has learned, for an adapter by its method", result);
   f("schedule", r.schedule, "constant, linear, cosine, wsd, inverse-sqrt, plateau", result);
   f("warmup", r.warmup, "steps in which the rate rises; -1: a twentieth of all", result);
   f("floor", r.floor, "where the rate ends, relative to the learning rate", result);

@@ -79,6 +79,17 @@ TEST_F(TrainAdapter, AQuantisedBaseStaysQuantised) {
   EXPECT_EQ(read_file(folder_ / "q4.gguf", 1 << 28), before);
 }
 
+TEST_F(TrainAdapter, ABaseOf16BitsStaysAsItIs) {
+  for (const std::string name : {"smollm2-f16", "qwen2.5-tied-bf16"}) {
+    fs::remove_all(folder_ / "model");
+    const std::string model = folder_ / ("of-" + name);
+    fs::rename(model_with_tokenizer(folder_, name), model);
+    Ran r = run(tuning(name, {"--lora", "--target-modules", "all-linear"}, model));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_LT(perplexity(model, folder_ / name), 0.9 * perplexity(model, "")) << name;
+  }
+}
+
 // Rows of queries and keys lie in another order in GGUF files, those of an adapter as peft has them wherever it was learned.
 TEST_F(TrainAdapter, LearnedOnAGgufFileItSuitsTheFolder) {
   ASSERT_EQ(run({"convert", model_, "-o", folder_ / "model.gguf", "-q"}).code, 0);
