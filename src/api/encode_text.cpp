@@ -89,6 +89,13 @@ TextReader open_reader(const std::string& model, const ReaderOptions& options) {
   if (!reader.tokenizer)
     fail(ErrorKind::file, "model", "{} has no tokenizer (tokenizer.json, vocab.txt, ...); name one with --tokenizer", reader.path);
   ModelSource source = model_from_checkpoint(reader.checkpoint);
+  if (!options.adapter.empty()) {
+    auto adapter = std::make_shared<const PeftAdapter>(read_peft(options.adapter));
+    if (adapter->adapter.method == AdapterMethod::prefix)
+      fail(ErrorKind::usage, "adapter", "{} is a prefix, which goes before what a model continues; see 'motley run'", options.adapter);
+    source = adapted(source, adapter);
+    source.config = with_head_of(*adapter, source.config);
+  }
   if (options.embed) source.config = with_task(source.config, Task::embedding, {});
   if (options.pooling) source.config.pooling = *options.pooling;
   if (options.normalise) source.config.normalise = *options.normalise;

@@ -22,6 +22,7 @@ namespace motley {
 struct ReaderOptions {
   std::string device = "cpu";
   std::string tokenizer;  // where it is, when not beside the model
+  std::string adapter;    // the folder of one that runs beside the weights; its labels are then the model's
   DeviceWishes wishes;
   EncodeLimits limits;
   bool embed = false;              // vectors are wanted, whatever last layer config.json names

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "api/open_model.h"
+#include "api/tuning.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -38,6 +39,7 @@ struct Learner {
   ModelSource source;
   ModelConfig config;
   bool fresh = false;
+  std::shared_ptr<const PeftAdapter> adapter;  // that goes on learning; it is in the source
 };
 
 ModelSource new_model(const ModelConfig& config, const std::string& name) {
@@ -61,6 +63,13 @@ Learner open_learner(const TrainingRecipe& recipe) {
     l.source = l.checkpoint->has_weights() ? model_from_checkpoint(l.checkpoint) : new_model(read_config(*l.checkpoint), l.checkpoint->path());
   }
   l.fresh = !l.checkpoint || !l.checkpoint->has_weights();
+  if (auto folder = adapter_folder(recipe)) {
+    l.adapter = std::make_shared<const PeftAdapter>(read_peft(*folder));
+    l.source = adapted(l.source, l.adapter);
+    l.source.config = with_head_of(*l.adapter, l.source.config);
+  }
+  if (l.fresh && !recipe.adapter.empty())
+    fail(ErrorKind::usage, "adapter", "{} has no weights yet: an adapter changes a model that has learned", l.source.name);
   l.config = l.source.config;
   if (!recipe.tokenizer.empty()) {
     l.tokenizer = find_tokenizer(recipe.tokenizer);
@@ -111,16 +120,20 @@ std::string thousands(int64_t n) {
 }
 
 // Smaller models bear larger steps: about the values that GPT-3's and Llama's papers list for their sizes, 1e-3 at 10 M parameters.
-double usual_rate(int64_t parameters, bool fresh) {
-  const double rate = std::clamp(1e-3 * std::pow(1e7 / static_cast<double>(std::max<int64_t>(parameters, 1)), 0.25), 2e-4, 3e-3);
-  return fresh ? rate : std::min(rate / 10, 1e-4);
+double usual_rate(int64_t parameters) {
+  return std::clamp(1e-3 * std::pow(1e7 / static_cast<double>(std::max<int64_t>(parameters, 1)), 0.25), 2e-4, 3e-3);
 }
 
-void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind) {
+void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind, bool labelled) {
   if (r.length == 0) r.length = std::min(l.config.longest_text(), kUsualLength);
   if (r.length > l.config.longest_text())
     fail(ErrorKind::usage, "train", "rows of --length {} are longer than the model's {} positions", r.length, l.config.longest_text());
-  if (r.learning_rate == 0) r.learning_rate = usual_rate(count_parameters(l.config), l.fresh && kind == RecipeKind::pretrain);
+  const std::optional<AdapterMethod> method = r.adapter.empty() ? std::nullopt : std::optional(adapter_method(r, labelled));
+  if (r.merge && !method) fail(ErrorKind::usage, "train", "--merge goes with an --adapter: without one the output is the whole model anyway");
+  if (r.learning_rate == 0) {
+    const double usual = usual_rate(count_parameters(l.config));
+    r.learning_rate = method ? usual * usual_rate_factor(*method) : l.fresh && kind == RecipeKind::pretrain ? usual : std::min(usual / 10, 1e-4);
+  }
   if (r.learning_rate < 0 || !std::isfinite(r.learning_rate))
     fail(ErrorKind::usage, "train", "--learning-rate should be above 0, not {}", r.learning_rate);
   if (r.length < 2) fail(ErrorKind::usage, "train", "rows of --length {} hold nothing to predict; use 2 or more", r.length);
@@ -188,7 +201,7 @@ std::set<std::string> save_model(const Learner& l, const AtomicFolder& out, cons
                                          : l.checkpoint && !l.checkpoint->gguf() ? l.checkpoint->folder()
                                                                                  : ""},
                     warnings);
-  auto plans = plan_tensors(
+  const auto plans = plan_tensors(
       l.config,
       [](const std::string&) -> std::optional<Type> {
         return Type{Dtype::f32, {}};
@@ -204,39 +217,74 @@ std::set<std::string> save_model(const Learner& l, const AtomicFolder& out, cons
   return same;
 }
 
-Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingRecipe& recipe, bool labelled) {
-  Trainee t;
-  // Learned weights are f32 whatever they were stored as.
-  WeightTypes types = [l, stored = with_fresh_head(l->config, l->source.types)](const std::string& name) -> std::optional<Type> {
+// A state of the source or its first values; what of a head the source has for other labels begins anew.
+Tensor known_values(const Learner& l, const std::string& name) {
+  const bool other_head = is_head(l.config, name) && l.config.labels != l.source.config.labels;
+  return l.fresh || other_head || !l.source.types(name) ? Tensor() : read_state(l.source, name);
+}
+
+// Learned weights are f32 whatever they were stored as; beside an adapter the others stay as they are.
+WeightTypes learned_types(const Learner& l, std::shared_ptr<const Tuning> tuning) {
+  return [stored = with_fresh_head(l.config, l.source.types), tuning](const std::string& name) -> std::optional<Type> {
     auto type = stored(name);
-    if (type) type->dtype = Dtype::f32;
+    if (type && (!tuning || tuning->learns_whole(name))) type->dtype = Dtype::f32;
     return type;
   };
-  t.objective = [l, types, recipe](const BatchShape& shape, bool training) {
-    ModelConfig config = l->config;
-    config.dropout = training ? static_cast<float>(recipe.dropout) : 0;
-    config.head_dropout = config.dropout;
-    Builder b({.mode = BuildMode::learn, .tokens = shape.rows * shape.length}, types, l->source.name);
-    build_objective(b, config,
-                    {.task = config.task, .label_smoothing = training ? static_cast<float>(recipe.label_smoothing) : 0, .samples = shape.samples});
-    return b.take();
+}
+
+Graph objective_graph(const Learner& l, const TrainingRecipe& recipe, const WeightTypes& types, const BatchShape& shape, bool training) {
+  ModelConfig config = l.config;
+  config.dropout = training ? static_cast<float>(recipe.dropout) : 0;
+  config.head_dropout = config.dropout;
+  Builder b({.mode = BuildMode::learn, .tokens = shape.rows * shape.length}, types, l.source.name);
+  build_objective(b, config,
+                  {.task = config.task, .label_smoothing = training ? static_cast<float>(recipe.label_smoothing) : 0, .samples = shape.samples});
+  return b.take();
+}
+
+// Only the adapter learns and is saved.
+void learn_adapter(Trainee& t, const std::shared_ptr<const Learner>& l, const TrainingRecipe& recipe, const std::shared_ptr<const Tuning>& tuning) {
+  t.learns = adapter_learns(tuning->adapter, tuning->graph);
+  t.decays = [](std::string_view state, const Type& type) { return type.rank() >= 2 && !state.ends_with(".ia3_l") && state != kPrefixState; };
+  t.objective = [whole = t.objective, tuning](const BatchShape& shape, bool training) {
+    return adapt(whole(shape, training), tuning->adapter, {.learns = training});
   };
-  t.load = [l](const std::string& name) -> Tensor {
-    const bool other_head = is_head(l->config, name) && l->config.labels != l->source.config.labels;
-    return l->fresh || other_head || !l->source.types(name) ? Tensor() : read_state(l->source, name);
+  t.fresh = [whole = t.fresh, seed = static_cast<uint64_t>(recipe.seed)](const std::string& name, const Type& type) {
+    return is_adapter_state(name) ? adapter_start(name, type, seed) : whole(name, type);
   };
+  t.save = [l, tuning, base = recipe.model](const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) {
+    if (has_labels(l->config.task)) out.write("config.json", hf_config_text(l->config, "float32"));  // whose head this is, and its labels
+    return write_tuned(out.file("."), *tuning, base, l->config, read);
+  };
+  for (int64_t i = 0; tuning->adapter.method == AdapterMethod::prefix && i < tuning->adapter.tokens; ++i)
+    t.lead.push_back(static_cast<int32_t>(l->config.vocab + i));
+}
+
+Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingRecipe& recipe, bool labelled, TrainModelListener& listener) {
+  Trainee t;
+  t.pack = !labelled || !learns_in_grid(l->config, l->config.task);
+  t.samples_per_row = !labelled ? 0 : t.pack ? std::max<int64_t>(recipe.length / kShortText, 1) : 1;
+  std::shared_ptr<const Tuning> tuning;
+  if (!recipe.adapter.empty()) {
+    const Graph plain = objective_graph(*l, recipe, with_fresh_head(l->config, l->source.types), {1, recipe.length, t.samples_per_row, {}}, false);
+    tuning = std::make_shared<const Tuning>(make_tuning(recipe, l->source, l->config, plain));
+    listener.note(tuning->words);
+  }
+  t.objective = [l, recipe, types = learned_types(*l, tuning)](const BatchShape& shape, bool training) {
+    return objective_graph(*l, recipe, types, shape, training);
+  };
+  t.load = [l](const std::string& name) { return known_values(*l, name); };
   t.fresh = [l, seed = static_cast<uint64_t>(recipe.seed)](const std::string& name, const Type& type) {
     return initial_weight(l->config, name, type, seed);
   };
   t.save = [l](const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) { return save_model(*l, out, read); };
+  if (tuning) learn_adapter(t, l, recipe, tuning);
   t.inputs = [l](const BatchShape& shape, const Batch& batch) { return step_inputs(l->config, *l->tokenizer, shape, batch); };
   if (l->config.task == Task::classification)
     t.count_right = [labels = l->config.num_labels()](const auto& outputs, const Batch& batch) { return right_labels(labels, outputs, batch); };
   t.open_device = [recipe] { return open_device(recipe.device, {.threads = static_cast<int>(recipe.threads), .packed = false}); };
   t.learned_before = !l->fresh;
   t.context = static_cast<double>(recipe.length) / (l->config.causal ? 2 : 1);
-  t.pack = !labelled || !learns_in_grid(l->config, l->config.task);
-  t.samples_per_row = !labelled ? 0 : t.pack ? std::max<int64_t>(recipe.length / kShortText, 1) : 1;
   if (!recipe.memory.empty()) {
     auto bytes = parse_size(recipe.memory);
     if (!bytes || *bytes <= 0) fail(ErrorKind::usage, "train", "--memory should be a size such as 8GiB, not '{}'", recipe.memory);
@@ -245,15 +293,26 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
   return t;
 }
 
-// The output folder becomes the model of one of its checkpoints. config.json goes last: without it the folder is no model.
+// The output folder becomes the model, or the adapter, of one of its checkpoints. What says that it is one goes last.
 void publish(const std::string& checkpoint, const std::string& output) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(checkpoint)) {
-    const std::string name = entry.path().filename();
-    if (entry.is_regular_file() && !is_of_the_run(name) && name != "config.json") files.push_back(name);
-  }
-  files.emplace_back("config.json");
+  for (const auto& entry : fs::directory_iterator(checkpoint))
+    if (entry.is_regular_file() && !is_of_the_run(entry.path().filename().string())) files.push_back(entry.path().filename());
+  std::ranges::stable_partition(files, [](const fs::path& name) { return name != "config.json" && name != "adapter_config.json"; });
   for (const fs::path& name : files) copy_atomically(fs::path(checkpoint) / name, fs::path(output) / name);
+}
+
+// The model with the adapter of a folder in its weights, all of them f32, in place of an earlier one.
+void write_merged(const Learner& l, const std::string& folder, const std::string& to) {
+  const PeftAdapter adapter = read_peft(folder);
+  const ModelSource base = l.checkpoint ? model_from_checkpoint(l.checkpoint) : l.source;
+  fs::remove_all(to);
+  AtomicFolder out(to);
+  save_model(l, out, [&](const std::string& name) {
+    auto own = adapter.states.find(name);  // a head need not be in the base
+    return merged_weight(adapter, l.config, name, own == adapter.states.end() ? read_state(base, name) : own->second);
+  });
+  out.commit();
 }
 
 }  // namespace
@@ -264,7 +323,7 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   if (recipe.output.empty()) fail(ErrorKind::usage, "train", "say where the result goes: --output FOLDER");
   auto learner = std::make_shared<Learner>(open_learner(recipe));
   const bool labelled = !recipe.label_column.empty() || one_per_text(learner->config.task);
-  complete(recipe, *learner, kind);
+  complete(recipe, *learner, kind, labelled);
   fs::create_directories(recipe.output);
 
   DataOptions options = data_options(recipe, recipe.data, *learner, labelled);
@@ -290,10 +349,11 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
       listener.note("WARNING: " + overlap.words());
   if (data.size() > 0) listener.sample(show_sample(data, 0, *learner->tokenizer));
 
-  TrainOutcome outcome = train(recipe, make_trainee(learner, recipe, labelled), data, held, listener);
+  TrainOutcome outcome = train(recipe, make_trainee(learner, recipe, labelled, listener), data, held, listener);
   if (outcome.end != TrainOutcome::End::interrupted && outcome.end != TrainOutcome::End::diverged) {
     const bool best = recipe.patience > 0 && outcome.best_step > 0;
     publish(checkpoint_path(recipe.output, best ? outcome.best_step : outcome.step), recipe.output);
+    if (recipe.merge) write_merged(*learner, recipe.output, recipe.output + "/merged");
   }
   return outcome;
 }

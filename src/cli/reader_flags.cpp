@@ -21,6 +21,7 @@ void ReaderFlags::add(CLI::App& app, const char* file_help) {
   app.add_option("-t,--threads", threads, "threads to compute with (default: the physical cores that may be used)")->check(CLI::Range(1, 4096));
   app.add_option("--devices,--device", device, "the device to run on (see: motley devices)");
   app.add_option("--tokenizer", tokenizer, "a tokenizer file, or a model with one, in place of the model's own");
+  app.add_option("--adapter", adapter, "a folder with an adapter (adapter_config.json) to run beside the model's weights");
   app.add_flag("--json", json, "print one JSON object");
   app.add_flag("-q,--quiet", quiet, "show no progress and no remarks");
 }
@@ -29,6 +30,7 @@ ReaderOptions ReaderFlags::options() const {
   ReaderOptions o;
   o.device = device;
   o.tokenizer = tokenizer;
+  o.adapter = adapter;
   o.wishes.threads = threads;
   return o;
 }

@@ -9,7 +9,7 @@
 namespace motley {
 
 struct ReaderFlags {
-  std::string model, device = "cpu", tokenizer, file;
+  std::string model, device = "cpu", tokenizer, adapter, file;
   std::vector<std::string> prompts;
   int threads = 0;
   bool json = false, quiet = false;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <type_traits>
 
 #include "api/train_model.h"
 #include "base/error.h"
@@ -24,7 +25,7 @@ constexpr uint64_t kMaxRecipeBytes = 1 << 20;
 struct TrainFlags {
   TrainingRecipe recipe;
   std::string file;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, lora = false;
 };
 
 std::string duration(double seconds) {
@@ -58,8 +59,9 @@ class Terminal : public TrainModelListener {
   }
 
   void begin(const RunFacts& f) override {
-    say("plan", fmt::format("{} ({}, {} threads); {} x {} rows of {} tokens a step; {}; {:.3g} operations a step", f.device, f.isa, f.threads,
-                            f.micro_batches, f.rows, f.length, bytes_text(f.memory_bytes), f.operations_per_step));
+    say("plan", fmt::format("{} ({}, {} threads); {} x {} rows of {} tokens a step; {}; {:.3g} operations a step; {}{}", f.device, f.isa, f.threads,
+                            f.micro_batches, f.rows, f.length, bytes_text(f.memory_bytes), f.operations_per_step, f.precision,
+                            f.recompute == Recompute::none ? "" : fmt::format("; {} recomputation", to_string(f.recompute))));
     say("run", f.from_step > 0 ? fmt::format("{} steps, going on after step {}", f.steps, f.from_step)
                                : fmt::format("{} steps, the rate rises to {:.3g} in {} of them", f.steps, f.rate, f.warmup));
   }
@@ -123,7 +125,16 @@ const char* end_name(TrainOutcome::End end) {
   return "";
 }
 
-int train_command(const TrainFlags& f, RecipeKind kind) {
+// How the result is tried.
+std::string next_command(const TrainingRecipe& r, bool classifies) {
+  const std::string model = r.adapter.empty() ? r.output : fmt::format("{} --adapter {}", r.model, r.output);
+  return fmt::format("motley {} {} -p \"{}\"", classifies ? "classify" : "run", model, classifies ? "a text" : "Once upon a time");
+}
+
+int train_command(TrainFlags& f, RecipeKind kind) {
+  if (f.lora && !f.recipe.adapter.empty() && f.recipe.adapter != "lora")
+    fail(ErrorKind::usage, "train", "--lora and --adapter {} say two things; choose one", f.recipe.adapter);
+  if (f.lora) f.recipe.adapter = "lora";
   Terminal terminal(f.quiet);
   TrainOutcome outcome = train_model(f.recipe, kind, terminal);
   terminal.end_line();
@@ -152,8 +163,8 @@ int train_command(const TrainFlags& f, RecipeKind kind) {
       break;
   }
   if (!f.quiet)
-    fmt::print(stderr, "done    {} holds the model; try: motley {} {} -p \"{}\"\n", f.recipe.output, terminal.classifies() ? "classify" : "run",
-               f.recipe.output, terminal.classifies() ? "a text" : "Once upon a time");
+    fmt::print(stderr, "done    {} holds the {}; try: {}\n", f.recipe.output, f.recipe.adapter.empty() ? "model" : "adapter",
+               next_command(f.recipe, terminal.classifies()));
   return 0;
 }
 
@@ -161,8 +172,12 @@ int train_command(const TrainFlags& f, RecipeKind kind) {
 void add_fields(CLI::App& app, TrainFlags& f, const std::string& model) {
   for_each_field(f.recipe, [&](const std::string& name, auto& value, const char* help, FieldRole) {
     const std::string flag = name == "model" ? model : name == "threads" ? "-t,--threads" : name == "output" ? "-o,--output" : "--" + name;
-    app.add_option(flag, value, help)->capture_default_str();
+    if constexpr (std::is_same_v<decltype(value), bool&>)
+      app.add_flag(flag, value, help);
+    else
+      app.add_option(flag, value, help)->capture_default_str();
   });
+  app.add_flag("--lora", f.lora, "the same as --adapter lora");
   app.add_flag("--json", f.json, "a line of JSON about the outcome on standard output");
   app.add_flag("-q,--quiet", f.quiet, "say nothing but errors");
 }

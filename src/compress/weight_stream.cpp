@@ -26,7 +26,7 @@ bool needs_floats(const TensorPlan& plan) { return plan.how == Rearrangement::tr
 
 WeightStream::WeightStream(const Checkpoint& checkpoint, const ModelConfig& config, const WriteOptions& options)
     : checkpoint_(checkpoint), config_(config), options_(options), weights_(config, checkpoint), pool_({.threads = options.threads}) {
-  if (options.adapter) motley::expect_mergeable(*options.adapter);
+  if (options.adapter) motley::expect_mergeable(options.adapter->adapter.method, options.adapter->path);
   for (const CheckpointTensor& t : checkpoint.tensors()) total_ += static_cast<int64_t>(t.size_bytes);
 }
 

@@ -49,8 +49,10 @@ EncodeSession::Variant& EncodeSession::variant_of(const Grid& grid) {
   if (bound) limits.sequences = grid.first, limits.tokens = limits.rows = grid.first * grid.second;
   Builder b(limits, source_.types, source_.name);
   build_model(b, config());
+  Graph graph = b.take();
+  if (source_.rewrite) graph = source_.rewrite(graph);
   Compiled made =
-      compile(b.take(), device_->target(),
+      compile(std::move(graph), device_->target(),
               {.token_ranges = bound ? std::vector<int64_t>{} : token_ranges(limits.tokens), .skip = options_.skip, .after = options_.after_pass});
   const bool first = variants_.empty();
   if (variants_.size() >= kMostGrids) variants_.erase(variants_.begin());

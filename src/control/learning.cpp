@@ -5,10 +5,13 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "ir/text.h"
 #include "ops/def.h"
 #include "passes/accumulate.h"
 #include "passes/autodiff.h"
+#include "passes/head_loss.h"
+#include "passes/layouts.h"
 #include "passes/pipeline.h"
 #include "quant/format.h"
 
@@ -36,6 +39,31 @@ Graph with_averages(const Graph& graph, const Program& close) {
   return g;
 }
 
+// The loss with the head, in the form that the step takes: where gradients are formed, that which forms them.
+Graph with_head_loss(const Graph& graph, const Target& target) {
+  return fuse_head_loss(graph, [&](const Node& n, const Graph& of) {
+    const std::vector<std::string_view> plain(n.in.size(), kPlainLayout);
+    Types in;
+    for (Value v : n.in) in.push_back(of.type(v));
+    return choose_kernel(target, {n.op, in, plain, n.out}).kernel != nullptr;
+  });
+}
+
+// What a step computes before the optimizer: the loss, and a gradient for each state that learns.
+Graph learning_graph(const Graph& training, const Target& target, const LearningOptions& o) {
+  const bool scaled = o.precision.computes_in(Dtype::f16), small = scaled || o.precision.computes_in(Dtype::bf16);
+  Graph g = autodiff(with_head_loss(adversarial(training, o.adversarial), target), {.learns = o.learns, .scaled = scaled});
+  g = recompute(g, o.recompute);
+  return small ? mixed_precision(g, o.precision) : g;
+}
+
+// The block of an output "peak 3".
+std::optional<int> block_of(std::string_view output, std::string_view kind) {
+  if (!output.starts_with(kind)) return std::nullopt;
+  auto block = parse_int(output.substr(kind.size()));
+  return block ? std::optional(static_cast<int>(*block)) : std::nullopt;
+}
+
 // The tensor as the Program's state has it: learned weights are f32 whatever they were stored as.
 Tensor as_type(const Tensor& t, const Type& type, const std::string& name) {
   if (t.dtype() == type.dtype) return t;
@@ -52,14 +80,15 @@ Tensor as_type(const Tensor& t, const Type& type, const std::string& name) {
 
 LearningPrograms compile_learning(const Graph& training, const Graph& evaluation, const Target& target, const LearningOptions& options) {
   auto program = [&](const Graph& graph) { return compile(graph, target, {.token_ranges = {}, .skip = options.skip, .after = {}}).programs[0]; };
-  Graph learning = autodiff(adversarial(training, options.adversarial), {.learns = options.learns});
+  const Graph learning = learning_graph(training, target, options);
   LearningPrograms p;
   p.operations = operations_of(simplify(learning, {target, options.skip}), options.context);  // what two differentiations share counts once
   p.first = program(accumulate(learning, true));
   if (options.several) p.more = program(accumulate(learning, false));
   Graph close = add_updates(accumulated(learning), options.update);
   p.close = program(options.average > 0 ? add_averages(close, options.average) : close);
-  p.evaluate = program(options.average > 0 ? with_averages(evaluation, p.close) : evaluation);
+  const Graph judged = with_head_loss(evaluation, target);
+  p.evaluate = program(options.average > 0 ? with_averages(judged, p.close) : judged);
   return p;
 }
 
@@ -90,10 +119,20 @@ LearningSession::LearningSession(LearningPrograms programs, std::unique_ptr<Devi
         write(s.name, t);
     }
   }
+  prepare();
+}
+
+void LearningSession::prepare() {
   first_ = device_->prepare(programs_.first);
   if (!programs_.more.steps.empty()) more_ = device_->prepare(programs_.more);
   close_ = device_->prepare(programs_.close);
   evaluate_ = device_->prepare(programs_.evaluate);
+}
+
+void LearningSession::replace(LearningPrograms programs) {
+  for (auto* e : {&first_, &more_, &close_, &evaluate_}) e->reset();
+  programs_ = std::move(programs);
+  prepare();
 }
 
 LearningSession::Outputs LearningSession::run(const Program& program, Executable& executable, const Inputs& inputs) {
@@ -117,7 +156,13 @@ LearningSession::Outputs LearningSession::run(const Program& program, Executable
 LossSum LearningSession::accumulate(const Inputs& inputs, bool first) {
   check(first || more_, "a step of several micro-batches was compiled for");
   Outputs out = first ? run(programs_.first, *first_, inputs) : run(programs_.more, *more_, inputs);
-  return {static_cast<double>(out.at("loss")[0]), static_cast<double>(out.at("weight")[0])};
+  LossSum sum{static_cast<double>(out.at("loss")[0]), static_cast<double>(out.at("weight")[0])};
+  for (const auto& [name, values] : out) {
+    if (auto b = block_of(name, kPeakOutput)) sum.blocks[*b].peak = static_cast<double>(values[0]);
+    if (auto b = block_of(name, kLostOutput)) sum.blocks[*b].lost = static_cast<double>(values[0]);
+    if (auto b = block_of(name, kNoiseOutput)) sum.blocks[*b].noise = static_cast<double>(values[0]);
+  }
+  return sum;
 }
 
 double LearningSession::update(const UpdateStep& step) {

@@ -22,6 +22,8 @@
 
 #include "ir/graph.h"
 #include "passes/adversarial.h"
+#include "passes/precision.h"
+#include "passes/recompute.h"
 #include "passes/update.h"
 #include "program/program.h"
 #include "runtime/device.h"
@@ -34,8 +36,10 @@ struct LearningOptions {
   AdversarialOptions adversarial = {};                      // of training
   double average = 0;                                       // of the weights over the steps: the decay; 0: none is kept
   bool several = false;                                     // micro-batches in a step
-  double context = 0;                                       // positions that a token attends to on average, for counting operations
-  std::set<std::string> skip = {};                          // passes to leave out
+  Recompute recompute = Recompute::none;
+  PrecisionPlan precision = {.usual = Dtype::f32};  // of training; what is evaluated is f32
+  double context = 0;                               // positions that a token attends to on average, for counting operations
+  std::set<std::string> skip = {};                  // passes to leave out
 };
 
 // All that a checkpoint has to keep of the compiler's decisions for the next run to compute the same bits.
@@ -52,14 +56,22 @@ LearningPrograms compile_learning(const Graph& training, const Graph& evaluation
 // What they take on the device: all states and the largest working memory.
 int64_t memory_bytes(const LearningPrograms& programs);
 
+// What a micro-batch did to the gradients of a block that computes in 16 bits (passes/precision.h).
+struct BlockWatch {
+  double peak = 0;   // the largest magnitude before rounding, with the loss scale in it; NaN or infinite behind an overflow
+  double lost = 0;   // of the elements that were not zero, the share that rounding made zero
+  double noise = 0;  // the length of what rounding changed, relative to theirs
+};
+
 struct LossSum {
   double loss = 0, weight = 0;  // summed over what counts
+  std::map<int, BlockWatch> blocks = {};
 };
 
 struct UpdateStep {
   double rate = 0;
   int64_t step = 1;  // counted from 1
-  double scale = 1;  // multiplies the gradients; not finite: nothing changes
+  double scale = 1;  // multiplies the gradients, so a loss scale is divided out here; not finite: nothing changes
 };
 
 class LearningSession {
@@ -70,10 +82,13 @@ class LearningSession {
   // load: a state's first values, in any float or block type; an empty tensor begins as zeros.
   LearningSession(LearningPrograms programs, std::unique_ptr<Device> device, const std::function<Tensor(const ProgramState& state)>& load);
 
-  // Forward and backward; first: of a step. Inputs that the Programs do not read are ignored.
+  // Forward and backward; first: of a step. Inputs that the Programs do not read are ignored. Where some block computes in f16, "loss_scale" is one.
   LossSum accumulate(const Inputs& inputs, bool first);
   double update(const UpdateStep& step);   // the length of the scaled gradients before clipping
   Outputs evaluate(const Inputs& inputs);  // nothing changes
+
+  // Other Programs of the same states, which keep their values.
+  void replace(LearningPrograms programs);
 
   const LearningPrograms& programs() const { return programs_; }
   Device& device() { return *device_; }
@@ -84,6 +99,7 @@ class LearningSession {
   void write(const std::string& name, const Tensor& values);
 
  private:
+  void prepare();
   const ProgramState& state(const std::string& name) const;
   Outputs run(const Program& program, Executable& executable, const Inputs& inputs);
 

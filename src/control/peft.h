@@ -43,6 +43,9 @@ struct PeftDescription {
   const ModelConfig* config = nullptr;
 };
 
+// Error(usage) where what learns on this file could not be stored as the package has it.
+void expect_storable(const Adapter& adapter, const ModelConfig& config);
+
 // Writes every state of the adapted graph that learns. The folder is made where it is missing; files in it are replaced one by one, each whole.
 void write_peft(const std::string& folder, const Graph& adapted, const Adapter& adapter, const PeftDescription& description,
                 const std::function<Tensor(const std::string& state)>& load);
@@ -50,11 +53,14 @@ void write_peft(const std::string& folder, const Graph& adapted, const Adapter& 
 // The model with the adapter in its graph, its values beside the model's own. Error(file) when the model has other shapes.
 ModelSource adapted(const ModelSource& model, std::shared_ptr<const PeftAdapter> adapter);
 
+// The configuration with the labels that the config.json of the adapter's folder names, if it has one: those of a head that is stored with it.
+ModelConfig with_head_of(const PeftAdapter& adapter, const ModelConfig& config);
+
 // Whether merging changes this state of the model.
 bool merges(const PeftAdapter& adapter, const std::string& state);
-// The weight with the adapter in it, f32. The weight is float or quantised (its values are taken as they are); the order of its rows is the one
-// that `config` says its checkpoint has. Error(usage) for methods that cannot be merged, saying why.
+// The weight with what the adapter adds to it, if anything, f32. The weight is float or quantised (its values are taken as they are); the order of
+// its rows is the one that `config` says its checkpoint has. Error(usage) for methods that cannot be merged, saying why.
 Tensor merged_weight(const PeftAdapter& adapter, const ModelConfig& config, const std::string& state, const Tensor& weight);
-void expect_mergeable(const PeftAdapter& adapter);
+void expect_mergeable(AdapterMethod method, const std::string& adapter);  // adapter: for messages
 
 }  // namespace motley

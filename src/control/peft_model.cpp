@@ -2,13 +2,19 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "control/peft.h"
+#include "io/json.h"
 #include "nn/convert.h"
+#include "nn/families.h"
+#include "nn/heads.h"
 #include "quant/format.h"
 
 namespace motley {
 namespace {
+
+constexpr uint64_t kMaxConfigBytes = 64 << 20;
 
 std::string key_of(std::string_view module, std::string_view what) { return fmt::format("{}{}.{}", kPeftPrefix, module, what); }
 
@@ -138,23 +144,31 @@ bool merges(const PeftAdapter& adapter, const std::string& state) {
          adapter.states.contains(key_of(module, "ia3_l"));
 }
 
-void expect_mergeable(const PeftAdapter& adapter) {
-  const AdapterMethod m = adapter.adapter.method;
+ModelConfig with_head_of(const PeftAdapter& adapter, const ModelConfig& config) {
+  const std::string path = adapter.path + "/config.json";
+  if (!file_exists(path)) return config;
+  ModelConfig head = config;
+  read_head(parse_json(read_file(path, kMaxConfigBytes), path), family_of(config), path, head);
+  return has_labels(head.task) ? with_task(config, head.task, head.labels) : config;
+}
+
+void expect_mergeable(AdapterMethod m, const std::string& adapter) {
   if (m == AdapterMethod::prefix)
-    fail(ErrorKind::usage, "merge", "{} is a prefix: keys and values that no weight of the model can take in; run it with --adapter", adapter.path);
+    fail(ErrorKind::usage, "merge", "{} is a prefix: keys and values that no weight of the model can take in; run it with --adapter", adapter);
   if (m == AdapterMethod::bottleneck)
     fail(ErrorKind::usage, "merge", "{} holds bottlenecks with an activation inside, which no weight of the model can take in; run it with --adapter",
-         adapter.path);
+         adapter);
 }
 
 Tensor merged_weight(const PeftAdapter& adapter, const ModelConfig& config, const std::string& state, const Tensor& weight) {
-  expect_mergeable(adapter);
+  expect_mergeable(adapter.adapter.method, adapter.path);
   if (adapter.states.contains(state)) {
     Tensor value = value_for(adapter, config, state);
     if (value.shape() != weight.shape()) misfit(adapter, state, weight);
     return value;
   }
   Tensor out = as_floats(weight);
+  if (!merges(adapter, state)) return out;
   if (adapter.adapter.method == AdapterMethod::lora) add_lora(adapter, config, state, out);
   if (adapter.adapter.method == AdapterMethod::ia3) scale_by_ia3(adapter, config, state, out);
   return out;

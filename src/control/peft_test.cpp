@@ -164,10 +164,9 @@ TEST(Peft, WhatDoesNotFitSaysWhy) {
   ModelSource source = tiny("llama3");
   EXPECT_NE(message_of([&] { adapted(source, adapter).rewrite(learning_model(source)); }).find("no module of this model is called"),
             std::string::npos);
-  EXPECT_NE(message_of([&] {
-              expect_mergeable({.path = path, .adapter = {.method = AdapterMethod::prefix}, .base_model = {}, .states = {}});
-            }).find("is a prefix: keys and values that no weight of the model can take in"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([&] { expect_mergeable(AdapterMethod::prefix, path); }).find("is a prefix: keys and values that no weight of the model can take in"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -116,24 +116,29 @@ std::vector<Entry> entries_of(const Graph& adapted, const Adapter& adapter) {
 
 // The row order of Hugging Face files, whichever the model's own file has.
 Tensor for_file(const Entry& entry, const Tensor& value, const ModelConfig* config) {
-  if (!config || config->format == CheckpointFormat::hf) return value;
   std::string_view module = entry.state;
-  if (module.starts_with(kPeftPrefix)) module.remove_prefix(kPeftPrefix.size());
+  const bool own = !is_adapter_state(module);
+  const bool by_output = own || module.ends_with(".lora_B.weight") || (module.ends_with(".ia3_l") && value.dim(0) != 1);
+  if (!config || config->format == CheckpointFormat::hf || !by_output) return value;
+  if (!own) module.remove_prefix(kPeftPrefix.size());
   for (std::string_view suffix : {".lora_B.weight", ".ia3_l", ".weight", ".bias"})
     if (module.ends_with(suffix)) {
       module.remove_suffix(suffix.size());
-      const bool by_output = value.shape()[0] != 1;
-      return by_output ? arrange_rows(*config, fmt::format("{}.weight", module), value, config->format, CheckpointFormat::hf) : value;
+      break;
     }
-  return value;
+  return arrange_rows(*config, fmt::format("{}.weight", module), value, config->format, CheckpointFormat::hf);
 }
 
 }  // namespace
 
+void expect_storable(const Adapter& adapter, const ModelConfig& config) {
+  if (adapter.method == AdapterMethod::prefix && config.pairing != RopePairing::half)
+    fail(ErrorKind::usage, "adapter", "a prefix learned on this GGUF file has its keys in that file's order; learn it on the Hugging Face folder");
+}
+
 void write_peft(const std::string& folder, const Graph& adapted, const Adapter& adapter, const PeftDescription& description,
                 const std::function<Tensor(const std::string& state)>& load) {
-  if (adapter.method == AdapterMethod::prefix && description.config && description.config->pairing != RopePairing::half)
-    fail(ErrorKind::usage, "adapter", "a prefix learned on this GGUF file has its keys in that file's order; learn it on the Hugging Face folder");
+  if (description.config) expect_storable(adapter, *description.config);
   Adapter named = with_modules(adapter, adapted);
   std::vector<Entry> zeros;
   if (adapter.method == AdapterMethod::bias) {

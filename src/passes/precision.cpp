@@ -1,6 +1,7 @@
 #include "passes/precision.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -42,7 +43,7 @@ class Rounding {
 
  private:
   struct Watched {
-    Value peak, before, after;
+    Value peak, before, after, square, error;
   };
 
   Stored& at(Value v) { return stored_[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)]; }
@@ -145,10 +146,12 @@ class Rounding {
     return any;
   }
 
-  // Of one gradient that was rounded: its largest magnitude, and how many of its elements are not zero before and after.
+  // Of one gradient that was rounded: its largest magnitude, how many of its elements are not zero before and after, and the squares of it and of
+  // what rounding changed.
   void watch(Stored& s, const Node& n, Dtype format, int block) {
     Value after = widen(s, format, n, n);
     b_.set_origin(n.name, n.block);
+    Value square = b_.emit(SquareSum{}, {s.wide}), change = b_.sub(s.wide, after), error = b_.emit(SquareSum{}, {change});
     const Dims flat = {{max_elements(b_.type(s.wide).shape)}};
     auto size = [&](Value v) {
       Value x = b_.reshape(v, flat);
@@ -167,14 +170,18 @@ class Rounding {
     w.peak = w.peak.valid() ? b_.emit(Maximum{}, {w.peak, peak}) : peak;
     w.before = w.before.valid() ? b_.add(w.before, before) : before;
     w.after = w.after.valid() ? b_.add(w.after, after) : after;
+    w.square = w.square.valid() ? b_.add(w.square, square) : square;
+    w.error = w.error.valid() ? b_.add(w.error, error) : error;
   }
 
   void report() {
     for (const auto& [block, w] : watched_) {
       b_.set_origin(fmt::format("block {}{}", block, kBackward), block);
-      b_.output(w.peak, fmt::format("peak {}", block));
+      b_.output(w.peak, fmt::format("{}{}", kPeakOutput, block));
       Value one = b_.scalar(1), lost = b_.sub(w.before, w.after), all = b_.emit(Maximum{}, {w.before, one});
-      b_.output(b_.div(lost, all), fmt::format("lost {}", block));
+      b_.output(b_.div(lost, all), fmt::format("{}{}", kLostOutput, block));
+      Value least = b_.scalar(std::numeric_limits<float>::min()), square = b_.emit(Maximum{}, {w.square, least});
+      b_.output(b_.emit(Sqrt{}, {b_.div(w.error, square)}), fmt::format("{}{}", kNoiseOutput, block));
     }
   }
 
@@ -197,6 +204,10 @@ void expect_known(Dtype format) {
 Dtype PrecisionPlan::of(int block) const {
   if (auto it = blocks.find(block); it != blocks.end()) return it->second;
   return block < 0 ? Dtype::f32 : usual;
+}
+
+bool PrecisionPlan::computes_in(Dtype dtype) const {
+  return usual == dtype || std::ranges::any_of(blocks, [&](const auto& b) { return b.second == dtype; });
 }
 
 Graph mixed_precision(const Graph& learning, const PrecisionPlan& plan) {

@@ -14,12 +14,14 @@
 //   "peak 3"  f32[1]   the largest magnitude among gradients of block 3 before they are rounded, with the loss scale in it. Above the format's
 //                      largest (65504 in f16) they became infinite, and the step is to be skipped; NaN where an earlier block's did
 //   "lost 3"  f32[1]   of those gradients' elements that were not zero, the share that rounding made zero
+//   "noise 3" f32[1]   the length of what rounding changed in them, relative to theirs: about 3e-4 in f16 and 2e-3 in bf16, more where they vanish
 //
 // The backward part goes from the last block to the first, so of several blocks that overflow the last one is the cause. Blocks in f32 are not
 // watched.
 #pragma once
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "ir/graph.h"
 #include "target/target.h"
@@ -29,10 +31,13 @@ namespace motley {
 struct PrecisionPlan {
   Dtype usual = Dtype::bf16;         // of every block: f32, bf16 or f16. What lies outside the blocks is f32
   std::map<int, Dtype> blocks = {};  // that differ
-  bool watch = true;                 // the outputs "peak" and "lost"
+  bool watch = true;                 // the outputs "peak", "lost" and "noise"
 
   Dtype of(int block) const;
+  bool computes_in(Dtype dtype) const;  // in some block
 };
+
+inline constexpr std::string_view kPeakOutput = "peak ", kLostOutput = "lost ", kNoiseOutput = "noise ";  // and the block's number
 
 // After autodiff and recompute, before add_updates.
 Graph mixed_precision(const Graph& learning, const PrecisionPlan& plan);

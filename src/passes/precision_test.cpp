@@ -58,7 +58,7 @@ TEST(MixedPrecision, TheBackwardPartWidensForItselfAndSaysHowLargeItsGradientsAr
   Graph learning = autodiff(parse_graph(kBlock), {.scaled = true});
   std::string text = mixed(learning, {.usual = Dtype::f16});
   EXPECT_NE(text.find("f32[4,8] \"p.again\" block=0"), std::string::npos) << text;
-  for (const char* output : {"\"peak 0\"", "\"lost 0\"", "\"grad w\""}) EXPECT_NE(text.find(output), std::string::npos) << output;
+  for (const char* output : {"\"peak 0\"", "\"lost 0\"", "\"noise 0\"", "\"grad w\""}) EXPECT_NE(text.find(output), std::string::npos) << output;
   // The gradient to the weight is a master's: it is not rounded.
   EXPECT_EQ(text.find("f16[8,8] \"p.grad\""), std::string::npos) << text;
   EXPECT_EQ(mixed(learning, {.usual = Dtype::f16, .watch = false}).find("\"peak 0\""), std::string::npos);

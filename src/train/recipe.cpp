@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/error.h"
@@ -56,9 +57,13 @@ TrainingRecipe parse_recipe(std::string_view text, std::string_view what) {
         std::optional<T> number;
         if constexpr (std::is_same_v<T, double>)
           number = parse_double(value);
+        else if constexpr (std::is_same_v<T, bool>)
+          number = value == "true" || value == "false" ? std::optional(value == "true") : std::nullopt;
         else
           number = parse_int(value);
-        if (!number) fail(ErrorKind::usage, "recipe", "{} line {}: '{}' should be a number, not '{}'", what, line, key, printable(value));
+        if (!number)
+          fail(ErrorKind::usage, "recipe", "{} line {}: '{}' should be {}, not '{}'", what, line, key,
+               std::is_same_v<T, bool> ? "true or false" : "a number", printable(value));
         field = *number;
       }
     });
@@ -68,6 +73,16 @@ TrainingRecipe parse_recipe(std::string_view text, std::string_view what) {
          meant ? fmt::format(", did you mean '{}'?", *meant) : "");
   }
   return recipe;
+}
+
+size_t choice_of(const char* field, const std::string& value, std::span<const std::string_view> among) {
+  auto it = std::ranges::find(among, value);
+  if (it != among.end()) return static_cast<size_t>(it - among.begin());
+  auto meant = nearest(value, among);
+  std::string all;
+  for (std::string_view name : among) all += fmt::format("{}{}", all.empty() ? "" : ", ", name);
+  fail(ErrorKind::usage, "train", "there is no {} '{}'; {}", field, printable(value),
+       meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("there are: {}", all));
 }
 
 std::vector<std::string> differences(const TrainingRecipe& before, const TrainingRecipe& now) {

@@ -4,8 +4,10 @@
 //   TrainingRecipe r{.model = "models/SmolLM2-135M", .data = "chats.jsonl"};
 //   for_each_field(r, [](const char* name, auto& value, const char* help, FieldRole role) { ... });
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,8 @@ struct TrainingRecipe {
   std::string model, tokenizer, data, eval_data, output;
   std::string format = "auto", text_column, pair_column, label_column;
   double eval_fraction = 0.05;
-  int64_t length = 0, batch = 0, micro_batch = 0;
+  int64_t length = 0;
+  std::string batch = "16", micro_batch = "auto";
   double epochs = 1;
   int64_t steps = 0;
   std::string optimizer = "adamw", schedule = "cosine";
@@ -37,6 +40,12 @@ struct TrainingRecipe {
   int64_t adversarial_steps = 3;
   std::string augment, augment_command;
   int64_t augment_copies = 1, augment_timeout = 3600;
+  std::string adapter, target_modules, modules_to_save;
+  int64_t lora_rank = 0;
+  double lora_alpha = 0, lora_dropout = 0;
+  int64_t prefix_tokens = 0, bottleneck_width = 0;
+  bool merge = false;
+  std::string precision = "auto", recompute = "auto";
   int64_t seed = 1;
   int64_t eval_every = 0, eval_batches = 0, save_every = 0, save_limit = 3, patience = 0, log_every = 10;
   double spike = 6;
@@ -61,12 +70,13 @@ void for_each_field(R& r, F&& f) {
   f("pair-column", r.pair_column, "that of a second text", result);
   f("label-column", r.label_column, "that of the label: the model then learns to classify", result);
   f("length", r.length, "tokens of a row; 0: what the model allows, at most 512", result);
-  f("batch", r.batch, "rows of a step; 0: 16", result);
-  f("micro-batch", r.micro_batch, "rows computed at once; 0: as many as the memory holds", result);
+  f("batch", r.batch, "rows of a step; auto: as many as the memory holds at once", result);
+  f("micro-batch", r.micro_batch, "rows computed at once; auto: as many as the memory holds", result);
   f("epochs", r.epochs, "times through the data", result);
   f("steps", r.steps, "steps in all, in place of epochs", result);
   f("optimizer", r.optimizer, "adamw, adam (L2 instead of decoupled decay), adafactor, lion, sgd, momentum", result);
-  f("learning-rate", r.learning_rate, "0: 1e-3 for a new model by its size, at most a tenth of that for one that has learned", result);
+  f("learning-rate", r.learning_rate,
+    "0: 1e-3 for a new model by its size, at most a tenth of that for one that has learned, for an adapter by its method", result);
   f("schedule", r.schedule, "constant, linear, cosine, wsd, inverse-sqrt, plateau", result);
   f("warmup", r.warmup, "steps in which the rate rises; -1: a twentieth of all", result);
   f("floor", r.floor, "where the rate ends, relative to the learning rate", result);
@@ -88,6 +98,19 @@ void for_each_field(R& r, F&& f) {
     result);
   f("augment-copies", r.augment_copies, "texts in other words for each text", result);
   f("augment-timeout", r.augment_timeout, "seconds that the program may take for all texts", outside);
+  f("adapter", r.adapter,
+    "what learns in place of the whole model: lora, ia3, prefix, bottleneck, bias, or the folder of an adapter that goes on learning", result);
+  f("lora-rank", r.lora_rank, "lora: columns of its first matrix; 0: 8", result);
+  f("lora-alpha", r.lora_alpha, "lora: what it adds is multiplied by alpha / rank; 0: twice the rank", result);
+  f("lora-dropout", r.lora_dropout, "lora: the part of its inputs left out in training", result);
+  f("prefix-tokens", r.prefix_tokens, "prefix: virtual tokens before each text; 0: 16", result);
+  f("bottleneck-width", r.bottleneck_width, "bottleneck: values between its two matrices; 0: a quarter of the model's, at most 64", result);
+  f("target-modules", r.target_modules, "modules to adapt, such as q_proj,v_proj, or all-linear; default: the usual ones of the method", result);
+  f("modules-to-save", r.modules_to_save, "modules that learn as a whole beside the adapter and are stored with it; a new head always is", result);
+  f("merge", r.merge, "also write the model with the adapter in its weights, into the folder 'merged' of the output", outside);
+  f("precision", r.precision,
+    "between a block's ops: f32, bf16, f16 (with a loss scale that adapts), adaptive (f16 where a block bears it), auto (the fastest here)", result);
+  f("recompute", r.recompute, "forward values computed again instead of kept: none, selective, full; auto: what the memory asks for", result);
   f("seed", r.seed, "of new weights, of the data's order, of dropout, and of what is kept back or said in other words", result);
   f("eval-every", r.eval_every, "steps between evaluations; 0: ten times in a run", result);
   f("eval-batches", r.eval_batches, "micro-batches of an evaluation; 0: all of its data", result);
@@ -105,6 +128,9 @@ void for_each_field(R& r, F&& f) {
 // YAML, one field a line; only what is not empty.
 std::string print(const TrainingRecipe& recipe);
 TrainingRecipe parse_recipe(std::string_view text, std::string_view what);  // Error(usage) naming the line and the nearest key
+
+// The index of a field's value among those it may have. Error(usage) with the nearest.
+size_t choice_of(const char* field, const std::string& value, std::span<const std::string_view> among);
 
 // One sentence for each field of role `result` that differs.
 std::vector<std::string> differences(const TrainingRecipe& before, const TrainingRecipe& now);

@@ -19,11 +19,12 @@ std::string refusal(const char* text) {
 
 TEST(TrainingRecipe, PrintsAndReadsBackEveryField) {
   TrainingRecipe r;
-  r.model = "models/a: b", r.data = "d.txt", r.learning_rate = 0.1 + 0.2, r.steps = 12345678901, r.output = "#x";
+  r.model = "models/a: b", r.data = "d.txt", r.learning_rate = 0.1 + 0.2, r.steps = 12345678901, r.output = "#x", r.merge = true;
   TrainingRecipe again = parse_recipe(print(r), "r.yaml");
   EXPECT_EQ(print(again), print(r));
   EXPECT_EQ(again.learning_rate, r.learning_rate);
   EXPECT_EQ(again.model, r.model);
+  EXPECT_TRUE(again.merge);
   EXPECT_TRUE(differences(r, again).empty());
 }
 
@@ -31,14 +32,15 @@ TEST(TrainingRecipe, SaysWhichLineIsWrong) {
   EXPECT_THAT(refusal("model: a\nlerning-rate: 1\n"),
               testing::AllOf(testing::HasSubstr("r.yaml line 2"), testing::HasSubstr("did you mean 'learning-rate'?")));
   EXPECT_THAT(refusal("steps: many"), testing::HasSubstr("'steps' should be a number, not 'many'"));
+  EXPECT_THAT(refusal("merge: 3"), testing::HasSubstr("'merge' should be true or false, not '3'"));
   EXPECT_THAT(refusal("- a"), testing::HasSubstr("'key: value'"));
   EXPECT_THAT(refusal("a: [b"), testing::HasSubstr("line"));
 }
 
 TEST(TrainingRecipe, TellsWhatChangesTheResult) {
   TrainingRecipe before, now;
-  now.batch = 32, now.threads = 7;
-  EXPECT_THAT(differences(before, now), testing::ElementsAre("batch was '0' and is '32'"));
+  now.batch = "32", now.threads = 7, now.merge = true;
+  EXPECT_THAT(differences(before, now), testing::ElementsAre("batch was '16' and is '32'"));
 }
 
 }  // namespace

@@ -14,14 +14,15 @@ constexpr uint64_t kMaxLogBytes = uint64_t{1} << 30;
 
 std::string line_of(const LogRecord& r) {
   Json line = {{"step", r.step}};
+  if (!r.note.empty()) line["note"] = r.note;
   for (const auto& [key, value] : r.values) line[key] = std::isfinite(value) ? Json(value) : Json();
   return line.dump() + "\n";
 }
 
 LogRecord record_of(const Json& line, const std::string& what) {
-  LogRecord r{json_int(line, "step", what), {}};
+  LogRecord r{json_int(line, "step", what), {}, json_find_string(line, "note", what).value_or("")};
   for (const auto& [key, value] : line.items())
-    if (key != "step") r.values.emplace_back(key, value.is_number() ? value.get<double>() : NAN);
+    if (key != "step" && key != "note") r.values.emplace_back(key, value.is_number() ? value.get<double>() : NAN);
   return r;
 }
 
@@ -52,13 +53,19 @@ RunLog::~RunLog() {
   if (lines_) std::fclose(lines_);
 }
 
-void RunLog::add(int64_t step, const std::vector<std::pair<std::string, double>>& values) {
-  records_.push_back({step, values});
+void RunLog::write(LogRecord record) {
+  records_.push_back(std::move(record));
   const std::string line = line_of(records_.back());
   if (std::fwrite(line.data(), 1, line.size(), lines_) != line.size() || std::fflush(lines_) != 0)
     fail(ErrorKind::runtime, "train", "cannot write {}/metrics.jsonl; is the disk full?", output_);
+}
+
+void RunLog::add(int64_t step, const std::vector<std::pair<std::string, double>>& values) {
+  write({step, values});
   events_->add(step, values);
 }
+
+void RunLog::note(int64_t step, const std::string& sentence) { write({step, {}, sentence}); }
 
 std::string RunLog::trainer_state(int64_t step, int64_t steps, double epoch, double best, const std::string& best_checkpoint) const {
   Json history = Json::array();

@@ -20,6 +20,7 @@ namespace motley {
 struct LogRecord {
   int64_t step = 0;
   std::vector<std::pair<std::string, double>> values;
+  std::string note = {};  // a sentence in place of values: what was decided after this step, and why
 };
 
 class RunLog {
@@ -30,6 +31,7 @@ class RunLog {
   RunLog& operator=(const RunLog&) = delete;
 
   void add(int64_t step, const std::vector<std::pair<std::string, double>>& values);
+  void note(int64_t step, const std::string& sentence);
   // The keys that Hugging Face's Trainer writes, with everything logged so far.
   std::string trainer_state(int64_t step, int64_t steps, double epoch, double best, const std::string& best_checkpoint) const;
   // title and facts: what stands above the curves.
@@ -38,6 +40,8 @@ class RunLog {
   const std::vector<LogRecord>& records() const { return records_; }
 
  private:
+  void write(LogRecord record);
+
   std::string output_;
   std::FILE* lines_ = nullptr;
   std::unique_ptr<EventFile> events_;

@@ -43,13 +43,19 @@ TEST(Crc32c, IsThatOfRfc3720) {
 TEST_F(RunLogs, AResumedRunForgetsWhatCameAfterItsCheckpoint) {
   {
     RunLog log(output_, 0);
-    for (int64_t step : {10, 20, 30}) log.add(step, {{"loss", 1.0 / static_cast<double>(step)}});
+    for (int64_t step : {10, 20, 30}) {
+      log.add(step, {{"loss", 1.0 / static_cast<double>(step)}});
+      log.note(step, "so it is");
+    }
   }
   std::ofstream(output_ + "/metrics.jsonl", std::ios::app) << "{\"step\": 40, \"lo";  // killed while it wrote
   RunLog log(output_, 20);
   log.add(30, {{"loss", NAN}});
-  EXPECT_EQ(lines(), "{\"loss\":0.1,\"step\":10}\n{\"loss\":0.05,\"step\":20}\n{\"loss\":null,\"step\":30}\n");
-  EXPECT_EQ(log.records().size(), 3u);
+  EXPECT_EQ(lines(),
+            "{\"loss\":0.1,\"step\":10}\n{\"note\":\"so it is\",\"step\":10}\n{\"loss\":0.05,\"step\":20}\n{\"note\":\"so it "
+            "is\",\"step\":20}\n{\"loss\":null,\"step\":30}\n");
+  EXPECT_EQ(log.records().size(), 5u);
+  EXPECT_EQ(log.records()[1].note, "so it is");
 }
 
 TEST_F(RunLogs, EventsReadBack) {

@@ -35,7 +35,8 @@ Json to_json(const RunState& s) {
           {"cursor", {{"epoch", s.cursor.epoch}, {"next", s.cursor.next}}},
           {"stopping", {{"best", optional_number(s.stopping.best)}, {"best_step", s.stopping.best_step}, {"bad", s.stopping.bad}}},
           {"guard", {{"recent", s.guard.recent}, {"skipped", s.guard.skipped}}},
-          {"plateau", {{"best", optional_number(s.plateau.best)}, {"bad", s.plateau.bad}, {"multiplier", s.plateau.multiplier}}}};
+          {"plateau", {{"best", optional_number(s.plateau.best)}, {"bad", s.plateau.bad}, {"multiplier", s.plateau.multiplier}}},
+          {"precision", to_json(s.precision)}};
 }
 
 RunState run_state(const Json& json, const std::string& what) {
@@ -50,24 +51,25 @@ RunState run_state(const Json& json, const std::string& what) {
       if (x.is_number()) s.guard.recent.push_back(x.get<double>());
   s.guard.skipped = json_int(guard, "skipped", what);
   s.plateau = {json_find_double(plateau, "best", what), json_int(plateau, "bad", what), number(plateau, "multiplier", what)};
+  s.precision = precision_state(part(json, "precision", what), what);
   return s;
 }
 
 Json to_json(const TrainingPlan& p) {
-  return {{"rows", p.shape.rows},
-          {"length", p.shape.length},
-          {"samples", p.shape.samples},
-          {"micro_batches", p.micro_batches},
-          {"steps", p.steps},
-          {"device", p.device},
-          {"isa", p.isa},
+  return {{"rows", p.shape.rows},       {"length", p.shape.length},
+          {"samples", p.shape.samples}, {"micro_batches", p.micro_batches},
+          {"steps", p.steps},           {"recompute", to_string(p.recompute)},
+          {"device", p.device},         {"isa", p.isa},
           {"operations", p.operations}};
 }
 
 TrainingPlan training_plan(const Json& json, const std::string& what) {
-  return {.shape = {json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what)},
+  auto recompute = parse_recompute(json_string(json, "recompute", what));
+  if (!recompute) fail(ErrorKind::file, "checkpoint", "{}: 'recompute' is none of none, selective and full", what);
+  return {.shape = {json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what), {}},
           .micro_batches = json_int(json, "micro_batches", what),
           .steps = json_int(json, "steps", what),
+          .recompute = *recompute,
           .device = json_string(json, "device", what),
           .isa = json_string(json, "isa", what),
           .operations = number(json, "operations", what)};

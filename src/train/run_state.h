@@ -9,6 +9,7 @@
 #include "control/learning.h"
 #include "io/dataset/batches.h"
 #include "io/json.h"
+#include "train/precision_control.h"
 #include "train/schedule.h"
 #include "train/stopping.h"
 
@@ -20,6 +21,7 @@ struct RunState {
   EarlyStopping::State stopping;
   SpikeGuard::State guard;
   Plateau::State plateau;
+  PrecisionState precision;
 };
 
 Json to_json(const RunState& state);
@@ -29,6 +31,7 @@ RunState run_state(const Json& json, const std::string& what);  // Error(file) n
 struct TrainingPlan {
   BatchShape shape;  // of a micro-batch
   int64_t micro_batches = 1, steps = 1;
+  Recompute recompute = Recompute::none;
   std::string device, isa;
   double operations = 0;
 };

@@ -4,7 +4,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "train/recipe.h"
+
 namespace motley {
+
+ScheduleKind parse_schedule(const std::string& name) { return static_cast<ScheduleKind>(choice_of("schedule", name, kScheduleNames)); }
 
 double learning_rate(const Schedule& s, int64_t step) {
   if (step <= s.warmup) return s.base * static_cast<double>(step) / static_cast<double>(s.warmup);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace motley {
@@ -20,6 +21,8 @@ enum class ScheduleKind : uint8_t {
   plateau,              // base, cut by a factor whenever the evaluation loss has not fallen for a while
 };
 inline constexpr std::array<std::string_view, 6> kScheduleNames = {"constant", "linear", "cosine", "wsd", "inverse-sqrt", "plateau"};
+
+ScheduleKind parse_schedule(const std::string& name);  // Error(usage) with the nearest
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::cosine;

@@ -6,23 +6,24 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/bits.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
-#include "io/safetensors.h"
 #include "io/safetensors_writer.h"
 #include "passes/accumulate.h"
 #include "runtime/probe.h"
 #include "train/checkpoint.h"
+#include "train/optimizer.h"
+#include "train/precision_control.h"
+#include "train/resume.h"
 #include "train/run_log.h"
 #include "train/run_state.h"
+#include "train/step_cut.h"
 
 namespace motley {
 namespace {
 
-constexpr uint64_t kMaxSmallFile = 64 << 20;
-constexpr int64_t kDefaultBatch = 16;
-constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
+constexpr double kFewestSteps = 50;  // of a run whose batch is to be as large as possible
 
 class Clock {
  public:
@@ -32,17 +33,12 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Op optimizer(const TrainingRecipe& r, bool learned_before) {
-  const double beta2 = r.beta2 > 0 ? r.beta2 : r.optimizer == "lion" ? 0.99 : learned_before ? 0.999 : 0.95;
-  if (r.optimizer == "adamw" || r.optimizer == "adam")
-    return Adamw{.beta1 = r.beta1, .beta2 = beta2, .eps = r.epsilon, .decay = r.weight_decay, .decoupled = r.optimizer == "adamw"};
-  if (r.optimizer == "adafactor") return Adafactor{.decay = r.weight_decay};
-  if (r.optimizer == "lion") return Lion{.beta1 = r.beta1, .beta2 = beta2, .decay = r.weight_decay};
-  if (r.optimizer == "sgd") return Sgd{.decay = r.weight_decay};
-  if (r.optimizer == "momentum") return SgdMomentum{.momentum = r.momentum, .decay = r.weight_decay};
-  constexpr std::string_view kNames[] = {"adamw", "adam", "adafactor", "lion", "sgd", "momentum"};
-  auto meant = nearest(r.optimizer, kNames);
-  fail(ErrorKind::usage, "train", "there is no optimizer '{}'{}", r.optimizer, meant ? fmt::format("; did you mean '{}'?", *meant) : "");
+// A number of rows, or nothing for "auto".
+std::optional<int64_t> rows_of(const std::string& value, const char* flag) {
+  if (value == "auto") return std::nullopt;
+  auto n = parse_int(value);
+  if (!n || *n < 1) fail(ErrorKind::usage, "train", "{} should be a number of rows, or auto, not '{}'", flag, printable(value));
+  return n;
 }
 
 AdversarialOptions adversary(const TrainingRecipe& r) {
@@ -51,47 +47,19 @@ AdversarialOptions adversary(const TrainingRecipe& r) {
   return {.kind = *kind, .epsilon = r.adversarial_epsilon, .steps = r.adversarial_steps};
 }
 
-ScheduleKind schedule_kind(const std::string& name) {
-  auto it = std::ranges::find(kScheduleNames, name);
-  if (it != kScheduleNames.end()) return static_cast<ScheduleKind>(it - kScheduleNames.begin());
-  auto meant = nearest(name, kScheduleNames);
-  fail(ErrorKind::usage, "train", "there is no schedule '{}'{}", name, meant ? fmt::format("; did you mean '{}'?", *meant) : "");
+std::optional<Recompute> recompute_of(const std::string& value) {
+  constexpr std::string_view kNames[] = {"auto", "none", "selective", "full"};
+  return choice_of("recompute", value, kNames) == 0 ? std::nullopt : parse_recompute(value);
 }
 
-// Where a run stood, in files.
-struct Resumed {
-  std::string path;
-  RunState state;
-  TrainingPlan plan;
-  std::vector<SafetensorsFile> files;
-
-  // Averages lie in the model's file under the weights' names, and the weights then with the optimizer.
-  Tensor load(const std::string& name) const {
-    const bool average = name.starts_with(kAverageState);
-    for (const SafetensorsFile& f : files)
-      if (f.find_tensor(name) && (!average || !is_model(f))) return f.load(name);
-    for (const SafetensorsFile& f : files)
-      if (const std::string weight = average ? name.substr(kAverageState.size()) : ""; is_model(f) && f.find_tensor(weight)) return f.load(weight);
-    return {};
+// Of several micro-batches: the largest gradient of all, the mean of what rounding did.
+void join(std::map<int, BlockWatch>& all, const std::map<int, BlockWatch>& one, int64_t micro_batches) {
+  for (const auto& [block, w] : one) {
+    BlockWatch& to = all[block];
+    to.peak = std::isnan(w.peak) || w.peak > to.peak ? w.peak : to.peak;
+    to.lost += w.lost / static_cast<double>(micro_batches);
+    to.noise += w.noise / static_cast<double>(micro_batches);
   }
-  static bool is_model(const SafetensorsFile& f) { return !f.path().ends_with(kOptimizerFile); }
-};
-
-Resumed open_checkpoint(const std::string& path, const TrainingRecipe& recipe) {
-  const std::string recipe_path = path + "/recipe.yaml", run_path = path + "/run.json";
-  auto changed = differences(parse_recipe(read_file(recipe_path, kMaxSmallFile), recipe_path), recipe);
-  if (!changed.empty()) {
-    std::string list;
-    for (const std::string& c : changed) list += "\n  " + c;
-    fail(ErrorKind::usage, "resume",
-         "{} belongs to another recipe:{}\nGo on with the old values, or begin anew with --resume none and another --output", path, list);
-  }
-  const Json json = parse_json(read_file(run_path, kMaxSmallFile), run_path);
-  Resumed r{path, run_state(json, run_path), training_plan(json.contains("plan") ? json["plan"] : Json::object(), run_path), {}};
-  for (const auto& entry : std::filesystem::directory_iterator(path))
-    if (entry.path().extension() == ".safetensors") r.files.push_back(SafetensorsFile::open(entry.path()));
-  std::ranges::stable_sort(r.files, {}, &Resumed::is_model);  // the optimizer's first
-  return r;
 }
 
 class Run {
@@ -102,7 +70,7 @@ class Run {
         data_(data),
         evaluation_(evaluation),
         listener_(listener),
-        update_{.op = optimizer(recipe, trainee.learned_before), .clip = static_cast<float>(recipe.clip), .decays = {}},
+        update_{.op = optimizer_of(recipe, trainee.learned_before), .clip = static_cast<float>(recipe.clip), .decays = trainee.decays},
         stopping_(recipe.patience),
         guard_({.deviations = recipe.spike > 0 ? recipe.spike : std::numeric_limits<double>::infinity()}),
         plateau_(std::max<int64_t>(recipe.patience, 2), 0.5) {}
@@ -117,23 +85,7 @@ class Run {
   // ---- before the first step
 
   void find_start() {
-    if (recipe_.resume == "none") {
-      if (!find_checkpoints(recipe_.output).empty())
-        fail(ErrorKind::usage, "train", "{} holds checkpoints of another run, and --resume is none; name another --output", recipe_.output);
-      return;
-    }
-    if (recipe_.resume != "auto") {
-      if (auto wrong = problem_of(recipe_.resume)) fail(ErrorKind::file, "resume", "{} cannot be gone on from: {}", recipe_.resume, *wrong);
-      resumed_ = open_checkpoint(recipe_.resume, recipe_);
-    }
-    for (const FoundCheckpoint& c : recipe_.resume == "auto" ? find_checkpoints(recipe_.output) : std::vector<FoundCheckpoint>{}) {
-      if (auto wrong = problem_of(c.path)) {
-        listener_.note(fmt::format("WARNING: {} is damaged and left out: {}", c.path, *wrong));
-        continue;
-      }
-      resumed_ = open_checkpoint(c.path, recipe_);
-      break;
-    }
+    resumed_ = find_resumed(recipe_, [&](const std::string& warning) { listener_.note(warning); });
     if (!resumed_) return;
     state_ = resumed_->state;
     stopping_.restore(state_.stopping), guard_.restore(state_.guard), plateau_.restore(state_.plateau);
@@ -142,17 +94,24 @@ class Run {
   void prepare() {
     auto device = trainee_.open_device();
     const Target target = device->target();
+    const PrecisionWish wish = precision_wish(recipe_.precision, target);
+    if (!wish.why.empty()) listener_.note(wish.why);
+    const PrecisionPlan formats = resumed_ ? state_.precision.plan : PrecisionPlan{.usual = wish.small};
+    const bool replayed = resumed_ && resumed_->plan.isa == target.isa;
     LearningPrograms programs;
-    if (resumed_ && resumed_->plan.isa == target.isa) {
+    if (replayed) {
       plan_ = resumed_->plan;
       programs = read_programs(resumed_->path);
     } else {
       if (resumed_)
         listener_.note(fmt::format("the checkpoint was computed with {}, here there is {}: compiled anew, so the last bits will differ",
                                    resumed_->plan.isa, target.isa));
-      programs = choose_shape(target);
+      programs = choose_shape(target, formats);
     }
-    schedule_ = {.kind = schedule_kind(recipe_.schedule),
+    plan_.shape.lead = trainee_.lead;
+    precision_.emplace(wish.mode, wish.small, plan_.shape.rows * plan_.shape.length);
+    if (resumed_) precision_->restore(state_.precision);
+    schedule_ = {.kind = parse_schedule(recipe_.schedule),
                  .base = recipe_.learning_rate,
                  .warmup = recipe_.warmup >= 0 ? recipe_.warmup : plan_.steps / 20,
                  .steps = plan_.steps,
@@ -162,7 +121,11 @@ class Run {
     save_every_ = recipe_.save_every > 0 ? recipe_.save_every : eval_every_;
     memory_ = memory_bytes(programs);
     peak_ = probe_multiply_add(*device, ActivationFormat::f32);
-    session_.emplace(std::move(programs), std::move(device), [&](const ProgramState& s) { return first_values(s); });
+    std::set<std::string> learned;
+    for (const Program* p : programs.all())
+      for (const ProgramState& s : p->states)
+        if (s.changes) learned.insert(s.name);
+    session_.emplace(std::move(programs), std::move(device), [&](const ProgramState& s) { return first_values(s, learned.contains(s.name)); });
     RunFacts facts{.steps = plan_.steps,
                    .warmup = schedule_.warmup,
                    .rows = plan_.shape.rows,
@@ -175,6 +138,8 @@ class Run {
                    .peak_operations = peak_,
                    .device = target.name,
                    .isa = target.isa,
+                   .precision = fmt::format("{}{}", wish.mode == PrecisionMode::adaptive ? "adaptive " : "", name(wish.small)),
+                   .recompute = plan_.recompute,
                    .threads = target.threads};
     for (const ProgramState& s : session_->states())
       if (session_->changes(s.name) && !s.name.starts_with(kOptimizerState) && !s.name.starts_with(kAverageState))
@@ -182,47 +147,76 @@ class Run {
     listener_.begin(facts);
   }
 
-  // As many rows at once as the memory holds, in equal parts of the batch; decides plan_.
-  LearningPrograms choose_shape(const Target& target) {
-    const int64_t batch = recipe_.batch > 0 ? recipe_.batch : kDefaultBatch;
+  LearningPrograms compile(const Target& target, const BatchShape& shape, int64_t micro_batches, Recompute recompute,
+                           const PrecisionPlan& precision) const {
+    return compile_learning(trainee_.objective(shape, true), trainee_.objective(shape, false), target,
+                            {.update = update_,
+                             .learns = trainee_.learns,
+                             .adversarial = adversary(recipe_),
+                             .average = recipe_.average,
+                             .several = micro_batches > 1,
+                             .recompute = recompute,
+                             .precision = precision,
+                             .context = trainee_.context});
+  }
+
+  BatchShape shape_of(int64_t rows) const {
+    return {.rows = rows, .length = recipe_.length, .samples = trainee_.samples_per_row * rows, .lead = trainee_.lead};
+  }
+
+  // Decides plan_: as many rows at once as the memory holds, with as little as possible computed twice.
+  LearningPrograms choose_shape(const Target& target, const PrecisionPlan& formats) {
     const int64_t limit = trainee_.memory_bytes > 0 ? trainee_.memory_bytes : target.memory_bytes;
-    plan_.device = target.name, plan_.isa = target.isa;
-    plan_.steps = recipe_.steps > 0 ? recipe_.steps : steps_of_epochs(batch);
-    const int64_t most = recipe_.micro_batch > 0 ? recipe_.micro_batch : batch;
-    if (batch % most != 0) fail(ErrorKind::usage, "train", "a --batch of {} rows is no multiple of a --micro-batch of {}", batch, most);
-    for (int64_t rows = most; rows > 0; --rows) {
-      if (batch % rows != 0) continue;
-      plan_.shape = {.rows = rows, .length = recipe_.length, .samples = trainee_.samples_per_row * rows};
-      plan_.micro_batches = batch / rows;
-      LearningPrograms programs = compile_learning(trainee_.objective(plan_.shape, true), trainee_.objective(plan_.shape, false), target,
-                                                   {.update = update_,
-                                                    .learns = trainee_.learns,
-                                                    .adversarial = adversary(recipe_),
-                                                    .average = recipe_.average,
-                                                    .several = plan_.micro_batches > 1,
-                                                    .context = trainee_.context});
-      plan_.operations = programs.operations;
-      const int64_t need = memory_bytes(programs);
-      if (need <= limit) return programs;
-      if (rows == 1 || recipe_.micro_batch > 0)
-        fail(ErrorKind::no_fit, "train", "{} rows of {} tokens need {} MiB, and {} MiB are there; use a smaller {}", rows, recipe_.length, need >> 20,
-             limit >> 20, rows == 1 ? "--length, another --optimizer or a smaller model" : "--micro-batch");
-      listener_.note(fmt::format("{} rows at once would need {} MiB of {}", rows, need >> 20, limit >> 20));
-    }
-    fail(ErrorKind::no_fit, "train", "no micro-batch fits the memory");
+    const TrainingPlan* before = resumed_ ? &resumed_->plan : nullptr;  // on another machine: cut anew, but the same steps
+    const auto batch = before ? std::optional(before->shape.rows * before->micro_batches) : rows_of(recipe_.batch, "--batch");
+    const double rows = rows_of_data(), whole = recipe_.steps > 0 ? rows : recipe_.epochs * rows / kFewestSteps;
+    LearningPrograms programs;
+    StepCut of;  // what programs are
+    auto compiled = [&](const StepCut& cut) {
+      programs = compile(target, shape_of(cut.rows), cut.micro_batches, cut.recompute, formats);
+      of = cut;
+      return memory_bytes(programs);
+    };
+    const CutChoice choice = choose_cut({.batch = batch,
+                                         .rows = rows_of(recipe_.micro_batch, "--micro-batch"),
+                                         .recompute = recompute_of(recipe_.recompute),
+                                         .length = recipe_.length,
+                                         .most_rows = std::max<int64_t>(std::llround(whole), 1),
+                                         .limit_bytes = limit},
+                                        compiled);
+    const StepCut& cut = choice.cut;
+    if (!choice.fits)
+      fail(ErrorKind::no_fit, "train", "{} rows of {} tokens need {} MiB, and {} MiB are there; use a smaller {}", cut.rows, recipe_.length,
+           choice.bytes >> 20, limit >> 20, cut.rows == 1 ? "--length, another --optimizer or a smaller model" : "--micro-batch");
+    for (const std::string& note : choice.notes) listener_.note(note);
+    if (of != cut) compiled(cut);
+    plan_ = {.shape = shape_of(cut.rows),
+             .micro_batches = cut.micro_batches,
+             .steps = before              ? before->steps
+                      : recipe_.steps > 0 ? recipe_.steps
+                                          : steps_of_epochs(cut.rows * cut.micro_batches),
+             .recompute = cut.recompute,
+             .device = target.name,
+             .isa = target.isa,
+             .operations = programs.operations};
+    return programs;
+  }
+
+  double rows_of_data() const {
+    const auto room = static_cast<double>(std::max<int64_t>(recipe_.length - static_cast<int64_t>(trainee_.lead.size()), 1));
+    const double rows = static_cast<double>(data_.tokens()) / room;
+    return trainee_.samples_per_row == 0 ? rows : std::max(rows, static_cast<double>(data_.size()) / static_cast<double>(trainee_.samples_per_row));
   }
 
   int64_t steps_of_epochs(int64_t batch) const {
-    double rows = static_cast<double>(data_.tokens()) / static_cast<double>(recipe_.length);
-    if (trainee_.samples_per_row > 0) rows = std::max(rows, static_cast<double>(data_.size()) / static_cast<double>(trainee_.samples_per_row));
-    return std::max<int64_t>(1, std::llround(recipe_.epochs * rows / static_cast<double>(batch)));
+    return std::max<int64_t>(1, std::llround(recipe_.epochs * rows_of_data() / static_cast<double>(batch)));
   }
 
-  Tensor first_values(const ProgramState& s) const {
+  Tensor first_values(const ProgramState& s, bool learned) const {
     if (resumed_) {
       Tensor t = resumed_->load(s.name);
-      if (t.empty()) fail(ErrorKind::file, "resume", "{} has no state '{}'", resumed_->path, s.name);
-      return t;
+      if (!t.empty()) return t;
+      if (learned) fail(ErrorKind::file, "resume", "{} has no state '{}'", resumed_->path, s.name);
     }
     if (s.name.starts_with(kOptimizerState)) return {};
     const std::string name = s.name.starts_with(kAverageState) ? s.name.substr(kAverageState.size()) : s.name;  // averages begin as the weights do
@@ -270,6 +264,7 @@ class Run {
     const int64_t first_token = micro_batch * plan_.shape.rows * plan_.shape.length;  // masks are drawn for the tokens of the whole step
     in["dropout_key"] = {static_cast<int32_t>(seed), static_cast<int32_t>(seed >> 32), static_cast<int32_t>(state_.step),
                          static_cast<int32_t>(first_token)};
+    in["loss_scale"] = bits_of(static_cast<float>(precision_->loss_scale()));
     return in;
   }
 
@@ -280,26 +275,40 @@ class Run {
       Batch b = batches.next();
       LossSum one = session_->accumulate(inputs(b, m), m == 0);
       sum.loss += one.loss, sum.weight += one.weight;
+      join(sum.blocks, one.blocks, plan_.micro_batches);
       for (int32_t s : b.seq) state_.tokens += s >= 0;
     }
     state_.cursor = batches.cursor();
     const double loss = sum.weight > 0 ? sum.loss / sum.weight : 0;
-    StepReport report{.step = state_.step, .steps = plan_.steps, .tokens = state_.tokens, .epoch = epoch(), .loss = loss, .memory_bytes = memory_};
+    StepReport report{.step = state_.step, .steps = plan_.steps, .tokens = state_.tokens, .epoch = epoch(), .loss = loss};
+    report.memory_bytes = memory_, report.loss_scale = precision_->loss_scale();
     report.rate = learning_rate(schedule_, state_.step) * (schedule_.kind == ScheduleKind::plateau ? plateau_.multiplier() : 1);
     const auto verdict = guard_.observe(loss);
-    const double scale = verdict == SpikeGuard::Verdict::take && sum.weight > 0 ? 1 / sum.weight : std::numeric_limits<double>::quiet_NaN();
+    const bool taken = verdict == SpikeGuard::Verdict::take && sum.weight > 0;
+    const double scale = taken ? 1 / (sum.weight * report.loss_scale) : std::numeric_limits<double>::quiet_NaN();
     report.norm = session_->update({.rate = report.rate, .step = state_.updates + 1, .scale = scale});
-    report.skipped = verdict != SpikeGuard::Verdict::take || !std::isfinite(report.norm);
-    if (!report.skipped) {
-      ++state_.updates;
-    } else {
-      listener_.note(fmt::format(
-          "step {} was skipped: its loss is {:.4g}{}", state_.step, loss,
-          std::isfinite(loss) && !std::isfinite(report.norm) && verdict == SpikeGuard::Verdict::take ? " and its gradients are not finite" : ""));
-    }
-    skipped_ = report.skipped ? skipped_ + 1 : 0;
+    report.skipped = !taken || !std::isfinite(report.norm);
+    if (!report.skipped) ++state_.updates;
+    bool explained = false;  // an overflow that the loss scale answers is no sign of a run gone wrong
+    if (taken || !std::isfinite(loss))
+      explained = react(precision_->observe(state_.step, sum.blocks, std::isfinite(loss), std::isfinite(report.norm)));
+    if (report.skipped && !explained)
+      listener_.note(fmt::format("step {} was skipped: its loss is {:.4g}{}", state_.step, loss,
+                                 taken && std::isfinite(loss) ? " and its gradients are not finite" : ""));
+    skipped_ = report.skipped && !explained ? skipped_ + 1 : 0;
     wrong_ = verdict == SpikeGuard::Verdict::stop || skipped_ >= SpikeGuard::Limits{}.persistence;
     return report;
+  }
+
+  // Whether the step's overflow is dealt with.
+  bool react(const PrecisionControl::Reaction& reaction) {
+    for (const std::string& note : reaction.notes) {
+      listener_.note(note);
+      log_->note(state_.step, note);
+    }
+    if (reaction.changed)
+      session_->replace(compile(session_->device().target(), plan_.shape, plan_.micro_batches, plan_.recompute, precision_->plan()));
+    return reaction.rescaled;
   }
 
   double epoch() const {
@@ -336,16 +345,20 @@ class Run {
   }
 
   void log_step(const StepReport& r, double seconds) {
-    log_->add(r.step, {{"loss", r.loss},
-                       {"grad_norm", r.norm},
-                       {"learning_rate", r.rate},
-                       {"epoch", r.epoch},
-                       {"tokens", static_cast<double>(r.tokens)},
-                       {"tokens_per_second", r.tokens_per_second},
-                       {"mfu", r.fraction_of_peak},
-                       {"step_time", seconds},
-                       {"data_wait", r.waited_seconds},
-                       {"memory_bytes", static_cast<double>(r.memory_bytes)}});
+    std::vector<std::pair<std::string, double>> values = {{"loss", r.loss},
+                                                          {"grad_norm", r.norm},
+                                                          {"learning_rate", r.rate},
+                                                          {"epoch", r.epoch},
+                                                          {"tokens", static_cast<double>(r.tokens)},
+                                                          {"tokens_per_second", r.tokens_per_second},
+                                                          {"mfu", r.fraction_of_peak},
+                                                          {"step_time", seconds},
+                                                          {"data_wait", r.waited_seconds},
+                                                          {"memory_bytes", static_cast<double>(r.memory_bytes)}};
+    const PrecisionPlan& formats = precision_->plan();
+    if (formats.computes_in(Dtype::f16)) values.emplace_back("loss_scale", r.loss_scale);
+    if (formats.usual != Dtype::f32) values.emplace_back("f32_blocks", static_cast<double>(formats.blocks.size()));
+    log_->add(r.step, values);
   }
 
   // ---- checkpoints
@@ -355,6 +368,7 @@ class Run {
     if (saved_step_ == state_.step || std::filesystem::exists(path)) return;
     state_.cursor = batches.cursor();
     state_.stopping = stopping_.state(), state_.guard = guard_.state(), state_.plateau = plateau_.state();
+    state_.precision = precision_->state();
     CheckpointWriter out(path);
     std::set<std::string> kept = trainee_.save(out.folder(), [&](const std::string& name) { return session_->read(kept_name(name)); });
     if (recipe_.average > 0) {  // under the weights' names lie their averages
@@ -365,7 +379,7 @@ class Run {
     SafetensorsWriter rest(out.folder().file(std::string(kOptimizerFile)));
     std::vector<const ProgramState*> states;
     for (const ProgramState& s : session_->states())
-      if (!kept.contains(s.name)) states.push_back(&s);
+      if (session_->changes(s.name) && !kept.contains(s.name)) states.push_back(&s);
     for (const ProgramState* s : states) rest.declare(s->name, s->type.dtype, bind(s->type.shape, {}));
     for (const ProgramState* s : states) {
       Tensor t = session_->read(s->name);
@@ -423,6 +437,7 @@ class Run {
   RunState state_;
   TrainingPlan plan_;
   std::optional<Resumed> resumed_;
+  std::optional<PrecisionControl> precision_;
   std::optional<LearningSession> session_;
   RunLog* log_ = nullptr;
   int64_t pieces_ = 1, eval_every_ = 1, save_every_ = 1, memory_ = 0, skipped_ = 0, saved_step_ = -1;

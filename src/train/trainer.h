@@ -24,9 +24,10 @@ namespace motley {
 struct Trainee {
   // Outputs "loss" and "weight" over one micro-batch, and of tasks about samples "logits"; training: with dropout.
   std::function<Graph(const BatchShape& shape, bool training)> objective;
-  std::function<bool(std::string_view state)> learns = {};                  // null: everything
-  std::function<Tensor(const std::string& state)> load;                     // what it has learned before; empty: nothing
-  std::function<Tensor(const std::string& state, const Type& type)> fresh;  // where it has learned nothing
+  std::function<bool(std::string_view state)> learns = {};                    // null: everything. What does not is in no checkpoint: load() has it
+  std::function<bool(std::string_view state, const Type& type)> decays = {};  // null: matrices
+  std::function<Tensor(const std::string& state)> load;                       // what it has learned before; empty: nothing
+  std::function<Tensor(const std::string& state, const Type& type)> fresh;    // where it has learned nothing
   // Writes the model's files with the values that `read` gives, and returns the states that are in them bit for bit under their own names.
   std::function<std::set<std::string>(const AtomicFolder& out, const std::function<Tensor(const std::string& state)>& read)> save;
   std::function<LearningSession::Inputs(const BatchShape& shape, const Batch& batch)> inputs;
@@ -34,15 +35,17 @@ struct Trainee {
   std::function<int64_t(const LearningSession::Outputs& outputs, const Batch& batch)> count_right = {};
   std::function<std::unique_ptr<Device>()> open_device;
   bool learned_before = false;
-  bool pack = true;             // several samples in a row
-  int64_t samples_per_row = 0;  // for tasks that are about samples; 0: about tokens
-  double context = 0;           // positions that a token attends to on average
-  int64_t memory_bytes = 0;     // the most to take; 0: what the device has
+  bool pack = true;                // several samples in a row
+  std::vector<int32_t> lead = {};  // tokens that stand before each sample
+  int64_t samples_per_row = 0;     // for tasks that are about samples; 0: about tokens
+  double context = 0;              // positions that a token attends to on average
+  int64_t memory_bytes = 0;        // the most to take; 0: what the device has
 };
 
 struct StepReport {
   int64_t step = 0, steps = 0, tokens = 0;  // tokens: seen by the run so far
   double epoch = 0, loss = 0, rate = 0, norm = 0;
+  double loss_scale = 1;
   bool skipped = false;
   double tokens_per_second = 0, fraction_of_peak = 0, waited_seconds = 0, seconds_left = 0;
   int64_t memory_bytes = 0;
@@ -60,6 +63,8 @@ struct RunFacts {  // known before the first step
   int64_t steps = 0, warmup = 0, rows = 0, length = 0, micro_batches = 1, parameters = 0, memory_bytes = 0, from_step = 0;
   double rate = 0, operations_per_step = 0, peak_operations = 0;  // peak: of multiply-adds of floats, a second, measured now
   std::string device, isa;
+  std::string precision;  // "f32", "adaptive f16"
+  Recompute recompute = Recompute::none;
   int threads = 1;
 };
 

@@ -9,53 +9,18 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <thread>
 
 #include "base/file.h"
 #include "io/json.h"
-#include "material.h"
 #include "program.h"
+#include "training.h"
 
 namespace motley {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-// Sentences that follow a rule, so that a tiny model's loss falls within a few steps.
-std::string lesson(int sentences = 400) {
-  constexpr const char *kWho[] = {"a cat", "the dog", "one bird"}, *kDoes[] = {"sees", "likes", "meets"},
-                       *kWhat[] = {"a tree", "the sun", "one fish"};
-  std::string text;
-  for (int i = 0; i < sentences; ++i) text += std::string(kWho[i % 3]) + " " + kDoes[i / 3 % 3] + " " + kWhat[i % 3] + (i % 5 == 4 ? ".\n\n" : ", ");
-  return text;
-}
-
-class Training : public testing::Test {
- protected:
-  void SetUp() override {
-    model_ = model_with_tokenizer(folder_);
-    data_ = folder_.write("lesson.txt", lesson());
-  }
-  std::vector<std::string> command(const std::string& output, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> out = {"train",    "--model",      model_,    "--data",    data_,     "--output",    folder_ / output,
-                                    "--length", "32",           "--batch", "4",         "--steps", "24",          "--learning-rate",
-                                    "3e-3",     "--eval-every", "6",       "--threads", "2",       "--log-every", "1"};
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }
-  std::string weights(const std::string& output) const { return read_file(folder_ / (output + "/model.safetensors"), 1 << 28); }
-  std::vector<double> losses(const std::string& output, const char* key = "loss") const {
-    std::vector<double> out;
-    std::ifstream lines(folder_ / (output + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      if (Json j = parse_json(line, "metrics"); j.contains(key)) out.push_back(j[key].get<double>());
-    return out;
-  }
-  TempFolder folder_;
-  std::string model_, data_;
-};
 
 TEST_F(Training, LowersTheLossAndLeavesAModelThatRuns) {
   Ran r = run(command("a", {"--json"}));
@@ -106,42 +71,23 @@ TEST_F(Training, MicroBatchesOfAnySizeGiveTheSameLosses) {
   }
 }
 
-// Starts the program and kills it after so long; whether it was still running.
-bool run_and_kill(const std::vector<std::string>& arguments, std::chrono::milliseconds after) {
-  std::vector<char*> argv = {const_cast<char*>(MOTLEY_PROGRAM)};
-  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    std::freopen("/dev/null", "w", stdout);
-    std::freopen("/dev/null", "w", stderr);
-    execv(MOTLEY_PROGRAM, argv.data());
-    _exit(127);
-  }
-  std::this_thread::sleep_for(after);
-  kill(child, SIGKILL);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFSIGNALED(status);
+TEST_F(Training, ARunKilledAtAnyInstantEndsWhereOneThatNeverWasEnds) {
+  run_and_kill({"--save-every", "1", "--average", "0.9", "--dropout", "0.1", "--micro-batch", "2"});
+  EXPECT_EQ(weights("killed"), weights("whole"));
 }
 
-TEST_F(Training, ARunKilledAtAnyInstantEndsWhereOneThatNeverWasEnds) {
-  const std::vector<std::string> more = {"--save-every", "1", "--average", "0.9", "--dropout", "0.1", "--micro-batch", "2"};
-  const auto start = std::chrono::steady_clock::now();
-  ASSERT_EQ(run(command("whole", more)).code, 0);
-  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-  std::mt19937 random(7);
-  int killed = 0;
-  for (int attempt = 0; attempt < 12; ++attempt) {  // each somewhere in the run, checkpoints being written included: one is written each step
-    std::uniform_int_distribution<int64_t> instant(1, std::max<int64_t>(whole.count(), 2));
-    killed += run_and_kill(command("killed", more), std::chrono::milliseconds(instant(random)));
+TEST_F(Training, ComputingAgainChangesNoBitAndTheLargestBatchIsFound) {
+  ASSERT_EQ(run(command("none", {"--recompute", "none"})).code, 0);
+  for (const char* mode : {"selective", "full"}) {
+    Ran r = run(command(mode, {"--recompute", mode}));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_THAT(r.err, HasSubstr(std::string("; ") + mode + " recomputation"));
+    EXPECT_EQ(weights(mode), weights("none")) << mode;
   }
-  EXPECT_GT(killed, 0);
-  Ran last = run(command("killed", more));
-  ASSERT_EQ(last.code, 0) << last.err;
-  EXPECT_EQ(weights("killed"), weights("whole"));
-  EXPECT_EQ(losses("killed"), losses("whole"));
-  EXPECT_EQ(losses("killed", "eval_loss"), losses("whole", "eval_loss"));
+  Ran small = run(command("small", {"--batch", "auto", "--memory", "1200KiB"}));
+  ASSERT_EQ(small.code, 0) << small.err;
+  EXPECT_THAT(small.err, testing::ContainsRegex("rows at once would need [0-9]+ MiB of 1: [0-9]+ rows? at once"));
+  EXPECT_THAT(run(command("x", {"--batch", "many"})).err, HasSubstr("--batch should be a number of rows, or auto, not 'many'"));
 }
 
 TEST_F(Training, ADamagedCheckpointIsLeftOutAndSaid) {

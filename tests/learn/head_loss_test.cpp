@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "backends/cpu/target.h"
 #include "base/random.h"
+#include "control/learning.h"
 #include "ops/builder.h"
 #include "passes/autodiff.h"
 #include "passes/pipeline.h"
@@ -86,6 +88,19 @@ TEST(HeadLossOnTheCpu, OfModelsIsTheirLoss) {
       auto got = (cpu ? learn_on_cpu(learning, load, 2) : learn_by_reference(learning, load))->step(batch(source));
       for (const auto& [output, value] : expected)
         EXPECT_LE(distance(value, got[output]), (cpu ? 2e-5 : 1e-12) * peak(value) + 1e-9) << name << " " << output;
+    }
+  }
+}
+
+TEST(HeadLossOnTheCpu, IsWhatTheProgramsOfATrainingRunHave) {
+  ModelSource source = source_of("llama3");
+  const Graph graph = objective(source, kTokens);
+  for (Recompute mode : {Recompute::none, Recompute::full}) {
+    LearningPrograms programs = compile_learning(graph, graph, cpu_target({.threads = 2, .packed = false}), {.update = {}, .several = true, .recompute = mode});
+    for (const Program* p : {&programs.first, &programs.more, &programs.evaluate}) {
+      auto count = [&](size_t op) { return std::ranges::count_if(p->steps, [&](const Step& s) { return s.op.index() == op; }); };
+      EXPECT_EQ(count(op_index<HeadLoss>()), 1);
+      EXPECT_EQ(count(op_index<CrossEntropy>()), 0);
     }
   }
 }

@@ -1,5 +1,5 @@
 # ./dev bench [NAME]: the programs of bench/, or those whose path below bench/ contains NAME; each prints one JSON line per measurement.
-# ./dev bench cpu | peers [--write] [--quick]: tools/bench/NAME.py, a table of what `motley bench` reaches, alone or beside another program.
+# ./dev bench adapters | cpu | peers [--write] [--quick]: tools/bench/NAME.py, a table of what `motley bench` reaches, alone or beside another program.
 # ./dev bench sst2 [--only NAME,...] [--write]: what training a sentiment classifier in several ways reaches.
 # ./dev bench peers --isa avx2: both without AVX-512; the other program is compiled so, which takes a while the first time.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

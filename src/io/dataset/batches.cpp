@@ -32,11 +32,15 @@ std::vector<int64_t> positions_of(const Samples& samples, int64_t row_length) {
   return out;
 }
 
+// Positions of a row that one sample may have.
+int64_t room(const BatchShape& s) { return s.length - static_cast<int64_t>(s.lead.size()); }
+
 BatchShape checked(const Samples& samples, const BatchShape& s) {
   if (s.rows < 1 || s.length < 1 || s.rows > INT32_MAX / s.length)
     fail(ErrorKind::usage, "data", "a batch of {} rows of {} tokens; expected at least one of each, and fewer than 2^31 tokens", s.rows, s.length);
   if (s.samples < 0 || s.samples % s.rows != 0 || (is_labelled(samples) && s.samples == 0))
     fail(ErrorKind::usage, "data", "a batch of at most {} samples in {} rows; expected a multiple of the rows", s.samples, s.rows);
+  if (room(s) < 1) fail(ErrorKind::usage, "data", "{} tokens before each sample leave no room for it in rows of {}", s.lead.size(), s.length);
   return s;
 }
 
@@ -46,16 +50,17 @@ Batches::Batches(const Samples& samples, const BatchShape& shape, uint64_t seed,
     : samples_(samples),
       shape_(checked(samples, shape)),
       seed_(seed),
-      pieces_(positions_of(samples, shape.length), shape.length, is_text(samples)),
+      pieces_(positions_of(samples, room(shape)), room(shape), is_text(samples)),
       order_shape_{.length = shape.length,
+                   .lead = static_cast<int64_t>(shape.lead.size()),
                    .per_row = shape.samples / shape.rows,
                    .shuffle = shuffle,
                    .pack = pack,
-                   .wrap = is_text(samples) && kShort * pieces_.positions() > samples.size() * shape.length},
+                   .wrap = shape.lead.empty() && is_text(samples) && kShort * pieces_.positions() > samples.size() * shape.length},
       at_(from),
       cursor_(from) {
   if (pieces_.size() == 0)
-    fail(ErrorKind::usage, "data", "none of the {} samples has anything to learn within a row of {} tokens", samples.size(), shape.length);
+    fail(ErrorKind::usage, "data", "none of the {} samples has anything to learn within a row of {} tokens", samples.size(), room(shape));
   enter_epoch(from.epoch);
   size_ = order_->size();
   if (from.epoch < 0 || from.next < 0 || from.next > size_)
@@ -81,10 +86,16 @@ void Batches::put_piece(Batch& batch, const Piece& piece, int64_t at, int64_t sl
   const auto ids = samples_.ids(piece.sample);
   const auto scored = samples_.scored(piece.sample);
   const bool labelled = is_labelled(samples_);
-  const auto to = static_cast<size_t>(at), from = static_cast<size_t>(piece.begin), n = static_cast<size_t>(piece.length);
+  const size_t lead = shape_.lead.size();
+  const auto to = static_cast<size_t>(at) + lead, from = static_cast<size_t>(piece.begin), n = static_cast<size_t>(piece.length);
+  for (size_t i = 0; i < lead; ++i) {
+    batch.tokens[to - lead + i] = shape_.lead[i];
+    batch.positions[to - lead + i] = static_cast<int32_t>(i);
+    batch.seq[to - lead + i] = static_cast<int32_t>(batch.samples);
+  }
   for (size_t i = 0; i < n; ++i) {
     batch.tokens[to + i] = ids[from + i];
-    batch.positions[to + i] = static_cast<int32_t>(i);
+    batch.positions[to + i] = static_cast<int32_t>(lead + i);
     batch.seq[to + i] = static_cast<int32_t>(batch.samples);
     const size_t next = from + i + 1;
     if (labelled || next >= ids.size() || (!scored.empty() && scored[next] == 0)) continue;
@@ -104,7 +115,7 @@ void Batches::put_row(Batch& batch, int64_t row) {
   int64_t at = row * shape_.length;
   for (const Piece& piece : order_->row(at_.next)) {
     put_piece(batch, piece, at, batch.samples);
-    at += piece.length;
+    at += order_shape_.lead + piece.length;
   }
 }
 

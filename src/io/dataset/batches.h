@@ -32,14 +32,15 @@ constexpr int32_t kNoTarget = -100;  // where no token is to be predicted, and t
 
 struct BatchShape {
   int64_t rows = 1, length = 512;
-  int64_t samples = 0;  // most samples in a batch, a multiple of rows (labelled samples); 0: any number
+  int64_t samples = 0;             // most samples in a batch, a multiple of rows (labelled samples); 0: any number
+  std::vector<int32_t> lead = {};  // tokens that stand before each sample (each piece of a text) and are nobody's target
 };
 
 // Always rows * length positions, row after row; what no sample fills is padding.
 struct Batch {
   std::vector<int32_t> tokens;     // 0 in padding
   std::vector<int32_t> targets;    // the token to predict at each position, that is the next one of its sample; kNoTarget where nothing counts
-  std::vector<int32_t> positions;  // within the sample (a text's piece begins anew); 0 in padding
+  std::vector<int32_t> positions;  // within the sample, lead included (a text's piece begins anew); 0 in padding
   std::vector<int32_t> seq;        // which sample: 0, 1, ... within the batch; -1 in padding
   std::vector<int32_t> first;      // [shape.samples] where each sample begins; 0 where there is none
   std::vector<float> labels;       // [shape.samples][label_width]; kNoTarget where there is none

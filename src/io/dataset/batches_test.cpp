@@ -71,6 +71,30 @@ TEST(Batches, EveryTargetComesOncePerEpoch) {
     }
 }
 
+TEST(Batches, WhatStandsBeforeEachSampleIsNobodysTarget) {
+  const Samples samples = texts(300, 70);
+  for (bool shuffle : {false, true}) {
+    Batches batches(samples, {.rows = 4, .length = 32, .lead = {9000000, 9000001, 9000002}}, 1, shuffle, true);
+    std::map<int32_t, int> seen;
+    while (batches.cursor().epoch == 0) {
+      Batch b = batches.next();
+      for (size_t i = 0; i < b.tokens.size(); ++i) {
+        if (b.seq[i] < 0) continue;
+        const bool first = i % 32 == 0 || b.seq[i] != b.seq[i - 1];
+        EXPECT_EQ(b.positions[i], first ? 0 : b.positions[i - 1] + 1);
+        EXPECT_EQ(b.tokens[i] >= 9000000, b.positions[i] < 3);
+        if (b.positions[i] < 3) {
+          EXPECT_EQ(b.targets[i], kNoTarget);
+        } else {
+          ++seen[b.targets[i]];
+        }
+      }
+    }
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), samples.tokens() - samples.size());
+  }
+  EXPECT_ANY_THROW(Batches(samples, {.rows = 1, .length = 3, .lead = {1, 2, 3}}, 1, true, true));
+}
+
 TEST(Batches, RowsAreTheSameHoweverManyABatchHas) {
   const Samples samples = texts(500, 50);
   for (int64_t length : {32, 128}) {  // texts that go on in another row, and texts that do not

@@ -61,7 +61,7 @@ void EpochOrder::fill_rows(uint64_t seed, int64_t epoch) {
   for (size_t begin = 0; begin < order_.size(); begin += kWindow) {
     const auto window = std::span(order_).subspan(begin, std::min<size_t>(kWindow, order_.size() - begin));
     std::vector<std::pair<int64_t, int64_t>> by_length;  // (length, piece)
-    for (int64_t p : window) by_length.emplace_back(pieces_[p].length, p);
+    for (int64_t p : window) by_length.emplace_back(pieces_[p].length + shape_.lead, p);
     std::ranges::stable_sort(by_length, [](const auto& a, const auto& b) { return a.first > b.first; });
     rows.clear();
     std::multimap<int64_t, size_t> room;  // of the rows that are not full
@@ -124,7 +124,7 @@ int64_t EpochOrder::row_end(int64_t next) const {
   int64_t used = 0, end = next;
   const int64_t most = !shape_.pack ? 1 : shape_.per_row > 0 ? shape_.per_row : size();
   while (end < size() && end - next < most) {
-    used += pieces_[at(end)].length;
+    used += pieces_[at(end)].length + shape_.lead;
     if (used > shape_.length) break;
     ++end;
   }

@@ -19,6 +19,7 @@ namespace motley {
 
 struct OrderShape {
   int64_t length = 512;  // of a row
+  int64_t lead = 0;      // positions that each piece takes besides its own
   int64_t per_row = 0;   // most pieces in one; 0: as many as fit
   bool shuffle = true, pack = true;
   bool wrap = false;  // with both of these
