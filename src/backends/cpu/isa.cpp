@@ -164,7 +164,7 @@ namespace {
 ReadAhead read_ahead() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
-  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx) return {.row = 8192, .row_of_bytes = 8192, .rows = 8192};
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx) return {.row = 8192, .row_of_bytes = 8192, .rows = 8192, .pairs = true};
 #endif
   return {};
 }

@@ -165,13 +165,14 @@ void float_panel(const KernelTable& k, const Product& p, Dtype dtype, const Pane
   }
 }
 
-// Packed weights in one go, so that they are read as one stream.
-void int_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelOf& panel, const std::byte* activations, int64_t begin, int64_t end,
-               float* c) {
+// Packed weights in one go, so that they are read as one stream; of one row a second panel beside it, where there is one.
+void int_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelOf& panel, const PanelOf* second, const std::byte* activations,
+               int64_t begin, int64_t end, float* c, float* c2) {
   int64_t step = panel.packed() ? p.k : kChunk;
   for (int64_t k0 = 0; k0 < p.k; k0 += step) {
     int64_t n = std::min(step, p.k - k0);
     IntTile tile{.w = panel.at(k0, n), .blocks = n / 32, .c_stride = kPanelColumns, .first = k0 == 0, .ahead = ahead_of(k, dtype, end - begin)};
+    if (second) tile.w2 = second->at(k0, n), tile.c2 = c2;
     for_tiles(k, p, begin, end, [&](int64_t first, int count) {
       const std::byte* at = activations + first * activation_bytes(p);
       tile.a = reinterpret_cast<const int8_t*>(at) + k0 * count;
@@ -200,10 +201,18 @@ void write_panel(const KernelTable& k, const Product& p, const Rows& rows, int64
   }
 }
 
-void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byte* shared, Worker& w) {
+// Whether one row's product reads panels in pairs: those of two weights, or neighbours of one.
+bool in_pairs(const KernelTable& k, const Product& p, const Rows& rows) {
+  return k.ahead.pairs && p.quantised && rows.count == 1 && !rows.offsets && p.weights[0].packed && p.weights[0].dtype == p.weights[1].dtype;
+}
+
+void multiply(const KernelTable& k, Product& p, const Rows& rows, std::byte* shared, Worker& w) {
+  if (p.num_weights == 1) p.weights[1] = p.weights[0];
   const std::byte* activations = arrange(k, p, rows, shared, w);
-  int64_t panels = (p.n + kPanelColumns - 1) / kPanelColumns;
+  const int64_t panels = (p.n + kPanelColumns - 1) / kPanelColumns;
+  const bool pairs = in_pairs(k, p, rows);
   auto* c = reinterpret_cast<float*>(w.memory());
+  float* c2 = c + kRowBlock * kPanelColumns;
   std::byte* piece = w.memory() + kTileBytes;
   std::byte* floats = piece + kPieceBytes;
   w.split(panels * rows.num_segments, 1, [&](int64_t task_begin, int64_t task_end) {
@@ -211,16 +220,23 @@ void multiply(const KernelTable& k, const Product& p, const Rows& rows, std::byt
       int64_t at = task / rows.num_segments, segment = task % rows.num_segments, expert = rows.offsets ? segment : 0;
       for (int64_t begin = rows.begin(segment), stop = rows.end(segment); begin < stop; begin += kRowBlock) {
         int64_t end = std::min(stop, begin + kRowBlock);
-        for (int i = 0; i < p.num_weights; ++i) {
-          const Weight& weight = p.weights[i];
-          PanelOf panel(k, p, weight, expert, at, piece);
-          float* to = c + i * kRowBlock * kPanelColumns;
-          if (p.quantised)
-            int_panel(k, p, weight.dtype, panel, activations, begin, end, to);
-          else
-            float_panel(k, p, weight.dtype, panel, activations, begin, end, to, floats);
+        auto panel_of = [&](int weight, int64_t i) { return PanelOf(k, p, p.weights[weight], expert, i, piece); };
+        if (pairs && (p.num_weights == 2 || task + 1 < task_end)) {
+          const bool neighbours = p.num_weights == 1;
+          PanelOf first = panel_of(0, at), second = panel_of(1, at + neighbours);
+          int_panel(k, p, p.weights[0].dtype, first, &second, activations, begin, end, c, c2);
+          write_panel(k, p, rows, begin, end, at * kPanelColumns, c, c2);
+          if (neighbours) write_panel(k, p, rows, begin, end, (at + 1) * kPanelColumns, c2, nullptr), ++task;
+          continue;
         }
-        write_panel(k, p, rows, begin, end, at * kPanelColumns, c, c + kRowBlock * kPanelColumns);
+        for (int i = 0; i < p.num_weights; ++i) {
+          PanelOf panel = panel_of(i, at);
+          if (p.quantised)
+            int_panel(k, p, p.weights[i].dtype, panel, nullptr, activations, begin, end, i ? c2 : c, nullptr);
+          else
+            float_panel(k, p, p.weights[i].dtype, panel, activations, begin, end, i ? c2 : c, floats);
+        }
+        write_panel(k, p, rows, begin, end, at * kPanelColumns, c, c2);
       }
     }
   });

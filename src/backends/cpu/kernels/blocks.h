@@ -8,6 +8,7 @@ namespace motley::cpu::MOTLEY_ISA {
 
 template <int kFormat>
 struct Blocks {
+  static constexpr int kIndex = kFormat;
   static constexpr BlockSpec kSpec = kBlockSpecs[kFormat];
   static constexpr int kParts = kSpec.block / 32;
   static constexpr int kHalves = kSpec.sub == 16 ? 2 : 1;  // scales per 32 elements

@@ -99,7 +99,9 @@ void read_panel(const uint8_t* p, int64_t bytes, int64_t ahead, float* c, int ro
 template <int kFormat>
 void read_int_tile(const IntTile& t) {
   constexpr BlockSpec s = kBlockSpecs[kFormat];
-  read_panel(t.w, panel_bytes(s, 32 * t.blocks), t.rows > 1 ? 4096 : s.low_bits == 8 ? 2048 : 0, t.c, t.rows, t.c_stride);
+  const int64_t ahead = t.rows > 1 ? 4096 : s.low_bits == 8 ? 2048 : 0;
+  read_panel(t.w, panel_bytes(s, 32 * t.blocks), ahead, t.c, t.rows, t.c_stride);
+  if (t.w2) read_panel(t.w2, panel_bytes(s, 32 * t.blocks), ahead, t.c2, t.rows, t.c_stride);
 }
 
 template <int kElementBytes>

@@ -61,6 +61,27 @@ MOTLEY_INLINE F add_half(F sum, const B* w, const F* scale, const F* min, const 
   return sum;
 }
 
+// One part of a panel for one row: 32 k of all strips. Returns where the next begins.
+template <class Blk>
+MOTLEY_INLINE const uint8_t* add_part(F* sum, const uint8_t* w, const typename Blk::Head& h, const int8_t* a, float a_scale, const int32_t* a_sum,
+                                      int64_t ahead) {
+  constexpr BlockSpec s = Blk::kSpec;
+  Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, ahead);
+  const uint8_t* part = w;
+  w += strips_at(s);
+#pragma GCC unroll 4
+  for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
+    B low[Blk::kStored], high[2], v[8];
+    Blk::load_stored(w, low, high);
+    unpack<Blk::kIndex>(v, low, high);
+    F scale[Blk::kHalves], min[Blk::kHalves];
+    Blk::scales(h, part, strip, scale, min);
+    sum[strip] = add_half<Blk, 0>(sum[strip], v, scale, min, a, a_scale, a_sum);
+    if constexpr (Blk::kHalves == 2) sum[strip] = add_half<Blk, 1>(sum[strip], v, scale, min, a, a_scale, a_sum);
+  }
+  return w;
+}
+
 template <int kFormat>
 void row_times_panel(const IntTile& t) {
   using Blk = Blocks<kFormat>;
@@ -68,30 +89,42 @@ void row_times_panel(const IntTile& t) {
   F sum[kStrips];
   for (int i = 0; i < kStrips; ++i) sum[i] = t.first ? zero() : load(t.c + kStripColumns * i);
   const uint8_t* w = t.w;
-  const int8_t* a = t.a;
-  const float* a_scale = t.a_scale;
-  const int32_t* a_sum = t.a_sum;
   for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
     typename Blk::Head h;
     Blk::read_head(w, h);
     w += head_bytes(s);
 #pragma GCC unroll 1
-    for (int i = 0; i < Blk::kParts; ++i, a += 32, ++a_scale, a_sum += 2) {
-      Blk::ask_ahead(w, wide_bytes(s) / Blk::kParts, t.ahead);
-      const uint8_t* part = w;
-      w += strips_at(s);
-      for (int strip = 0; strip < kStrips; ++strip, w += strip_bytes(s)) {
-        B low[Blk::kStored], high[2], v[8];
-        Blk::load_stored(w, low, high);
-        unpack<kFormat>(v, low, high);
-        F scale[Blk::kHalves], min[Blk::kHalves];
-        Blk::scales(h, part, strip, scale, min);
-        sum[strip] = add_half<Blk, 0>(sum[strip], v, scale, min, a, *a_scale, a_sum);
-        if constexpr (Blk::kHalves == 2) sum[strip] = add_half<Blk, 1>(sum[strip], v, scale, min, a, *a_scale, a_sum);
-      }
-    }
+    for (int64_t i = b; i < b + Blk::kParts; ++i) w = add_part<Blk>(sum, w, h, t.a + 32 * i, t.a_scale[i], t.a_sum + 2 * i, t.ahead);
   }
   for (int i = 0; i < kStrips; ++i) store(t.c + kStripColumns * i, sum[i]);
+}
+
+// Two panels side by side, each a stream of its own; every sum is formed as if it were alone.
+template <int kFormat>
+void row_times_two(const IntTile& t) {
+  using Blk = Blocks<kFormat>;
+  constexpr BlockSpec s = Blk::kSpec;
+  F sum[kStrips], sum2[kStrips];
+  for (int i = 0; i < kStrips; ++i) {
+    sum[i] = t.first ? zero() : load(t.c + kStripColumns * i);
+    sum2[i] = t.first ? zero() : load(t.c2 + kStripColumns * i);
+  }
+  const uint8_t *w = t.w, *w2 = t.w2;
+  for (int64_t b = 0; b < t.blocks; b += Blk::kParts) {
+    typename Blk::Head h, h2;
+    Blk::read_head(w, h);
+    Blk::read_head(w2, h2);
+    w += head_bytes(s), w2 += head_bytes(s);
+#pragma GCC unroll 1
+    for (int64_t i = b; i < b + Blk::kParts; ++i) {
+      w = add_part<Blk>(sum, w, h, t.a + 32 * i, t.a_scale[i], t.a_sum + 2 * i, t.ahead);
+      w2 = add_part<Blk>(sum2, w2, h2, t.a + 32 * i, t.a_scale[i], t.a_sum + 2 * i, t.ahead);
+    }
+  }
+  for (int i = 0; i < kStrips; ++i) {
+    store(t.c + kStripColumns * i, sum[i]);
+    store(t.c2 + kStripColumns * i, sum2[i]);
+  }
 }
 
 // What of 32 elements' activations all strips need: the dots' start and what the minima are multiplied by.
@@ -165,7 +198,7 @@ void rows_times_panel(const IntTile& t) {
 
 template <int kFormat>
 void int_tile(const IntTile& t) {
-  if (t.rows == 1) return row_times_panel<kFormat>(t);
+  if (t.rows == 1) return t.w2 ? row_times_two<kFormat>(t) : row_times_panel<kFormat>(t);
   rows_times_panel<kFormat>(t);
 }
 

@@ -47,6 +47,9 @@ struct IntTile {
   int64_t c_stride = 0;
   bool first = false;
   int64_t ahead = 0;  // bytes by which weights are asked for before they are read; 0: the processor is left to itself
+  // One row: a panel that is read beside w as a second stream, and its c; null: none.
+  const uint8_t* w2 = nullptr;
+  float* c2 = nullptr;
 };
 
 // Attention of query rows that share a KV head with one chunk of positions. Keys and values are read where they lie, in the cache's type,
@@ -124,6 +127,7 @@ struct UpdateRun {
 struct ReadAhead {
   int64_t row = 0, row_of_bytes = 2048;  // one row of activations; with 8-bit weights, which are used up fastest
   int64_t rows = 4096;                   // several, which keep the core busy between two reads
+  bool pairs = false;                    // one row: two panels at a time
 };
 
 struct KernelTable {
