@@ -2,7 +2,7 @@
 
     ./dev bench train             prints the table
     ./dev bench train --write     and puts it into docs/performance.md
-    ./dev bench train --quick     two turns instead of five
+    ./dev bench train --quick     one turn instead of five
 
 Ours is `motley bench --train`, theirs tools/bench/torch_training.py, on two threads: by the PyTorch of Debian (python3-torch, 1.13) where it is
 installed, and by the current one of PyPI (tools/bench/train_requirements.txt; MOTLEY_TORCH names another Python that has it). Tokens per second
@@ -74,7 +74,7 @@ def check_blas():
 def main():
     from tables import publish, stamp, table
 
-    turns = 2 if "--quick" in sys.argv else 5
+    turns = 1 if "--quick" in sys.argv else 5
     pythons = peers()
     if not pythons:
         sys.exit("no PyTorch to compare with: apt-get install python3-torch libopenblas0-pthread")
@@ -109,7 +109,7 @@ def main():
     for version in pythons:
         head += [f"PyTorch {version} tok/s", "ratio"]
     head.append("times llm.c's recorded 32.5")
-    text = f"{stamp()}; {THREADS} threads, medians of {turns} turns.\n\n{table(head, rows)}\n\nPeak memory of the process, MB:\n\n"
+    text = f"{stamp()}; {THREADS} threads, medians of {turns} turn{"s" if turns > 1 else ""}.\n\n{table(head, rows)}\n\nPeak memory of the process, MB:\n\n"
     publish("train", text + table(["shape", "rows x tokens", "Motley", *(f"PyTorch {v}" for v in pythons)], memory))
 
 
