@@ -28,7 +28,7 @@ double operations_of(const Program& program, const Sizes& sizes) {
     Types in, out;
     for (int b : s.in) in.push_back(program.buffers[static_cast<size_t>(b)].type);
     for (int b : s.out) out.push_back(program.buffers[static_cast<size_t>(b)].type);
-    if (std::holds_alternative<Matmul>(s.op) || std::holds_alternative<MatmulAdd>(s.op) || std::holds_alternative<Attention>(s.op))
+    if (std::holds_alternative<Matmul>(s.op) || std::holds_alternative<FusedMatmul>(s.op) || std::holds_alternative<Attention>(s.op))
       sum += cost_of({s.op, in, out, sizes, static_cast<double>(sizes.T)}).flops;
   }
   return sum;

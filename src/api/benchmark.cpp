@@ -29,7 +29,7 @@ Work work_of(const Graph& graph, const Sizes& sizes, double context) {
     bool attention = std::holds_alternative<PagedAttention>(n.op), gather = std::holds_alternative<Gather>(n.op),
          expert = std::holds_alternative<ExpertMatmul>(n.op);
     bool product =
-        expert || std::holds_alternative<Matmul>(n.op) || std::holds_alternative<MatmulAdd>(n.op) || std::holds_alternative<GluMatmul>(n.op);
+        expert || std::holds_alternative<Matmul>(n.op) || std::holds_alternative<FusedMatmul>(n.op) || std::holds_alternative<GluMatmul>(n.op);
     if (product || attention) work.operations += cost.flops;
     if (attention) work.bytes += cost.bytes_read;
     for (size_t i = 0; i < n.in.size(); ++i) {
@@ -155,7 +155,8 @@ class Bench {
     m.limit = median(bytes_bind ? reads : peaks);
     m.limit_name = bytes_bind ? "read bytes/s" : work.int8 ? "int8 op/s" : "f32 op/s";
     std::vector<double> fractions;
-    for (size_t i = 0; i < speeds.size(); ++i) fractions.push_back(speeds[i] * (bytes_bind ? m.bytes_per_token / reads[i] : m.flops_per_token / peaks[i]));
+    for (size_t i = 0; i < speeds.size(); ++i)
+      fractions.push_back(speeds[i] * (bytes_bind ? m.bytes_per_token / reads[i] : m.flops_per_token / peaks[i]));
     m.fraction_of_limit = median(fractions);
     if (options_.bounds) {
       m.without_arithmetic = median(without_arithmetic), m.without_loads = median(without_loads);
@@ -200,22 +201,26 @@ std::vector<Measurement> benchmark(const ModelSource& source, const std::string&
 
 std::string to_json(const Measurement& m) {
   nlohmann::ordered_json json{{"model", m.model},
-                                {"type", m.type},
-                                {"phase", m.phase},
-                                {"tokens", m.tokens},
-                                {"batch", m.batch},
-                                {"threads", m.threads},
-                                {"device", m.device},
-                                {"tok_s", m.tok_s},
-                                {"bytes_per_token", m.bytes_per_token},
-                                {"flops_per_token", m.flops_per_token},
-                                {"limit", m.limit},
-                                {"limit_name", m.limit_name},
-                                {"fraction_of_limit", m.fraction_of_limit}};
+                              {"type", m.type},
+                              {"phase", m.phase},
+                              {"tokens", m.tokens},
+                              {"batch", m.batch},
+                              {"threads", m.threads},
+                              {"device", m.device},
+                              {"tok_s", m.tok_s},
+                              {"bytes_per_token", m.bytes_per_token},
+                              {"flops_per_token", m.flops_per_token},
+                              {"limit", m.limit},
+                              {"limit_name", m.limit_name},
+                              {"fraction_of_limit", m.fraction_of_limit}};
   if (m.without_loads > 0) {
     json["without_arithmetic_tok_s"] = m.without_arithmetic;
     json["without_loads_tok_s"] = m.without_loads;
     json["fraction_of_bound"] = m.fraction_of_bound;
+  }
+  if (!m.losses.empty()) {
+    json["memory_bytes"] = m.memory_bytes;
+    json["losses"] = m.losses;
   }
   return json.dump();
 }

@@ -27,17 +27,19 @@ struct BenchmarkOptions {
 };
 
 struct Measurement {
-  std::string model, type, phase, device;  // phase: prefill, decode, batch
+  std::string model, type, phase, device;  // phase: prefill, decode, batch, train
   int64_t tokens = 0, batch = 1;
   int threads = 1;
   double tok_s = 0;            // of all sequences together
   double bytes_per_token = 0;  // read: weights touched and KV, for a token of this phase
   double flops_per_token = 0;
-  double limit = 0;        // what binds: bytes or operations per second
-  std::string limit_name;  // "read bytes/s", "int8 op/s", "f32 op/s"
-  double fraction_of_limit = 0;  // the median of each run's fraction of the limit probed just before it
+  double limit = 0;                                  // what binds: bytes or operations per second
+  std::string limit_name;                            // "read bytes/s", "int8 op/s", "f32 op/s"
+  double fraction_of_limit = 0;                      // the median of each run's fraction of the limit probed just before it
   double without_arithmetic = 0, without_loads = 0;  // tokens per second; 0: not measured
   double fraction_of_bound = 0;                      // of the lower of these two: the median of each run's
+  int64_t memory_bytes = 0;                          // of training: states and working memory
+  std::vector<double> losses = {};                   // of training: of each step, the untimed first one included
 };
 
 std::vector<Measurement> benchmark(const ModelSource& source, const std::string& type, const BenchmarkOptions& options,

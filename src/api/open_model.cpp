@@ -7,11 +7,12 @@
 #include "base/file.h"
 #include "io/gguf.h"
 #include "io/hub_cache.h"
+#include "io/json.h"
 
 namespace motley {
 namespace {
 
-constexpr uint64_t kMaxPlanBytes = 1 << 20;
+constexpr uint64_t kMaxPlanBytes = 1 << 20, kMaxConfigBytes = 64 << 20;
 
 }  // namespace
 
@@ -27,6 +28,11 @@ std::string resolve_model(const std::string& model) {
            hub_cache_folder());
   }
   return model;  // opening it says what is wrong and what is near
+}
+
+ModelConfig open_config(const std::string& model) {
+  if (model.ends_with(".json") && file_exists(model)) return read_config(parse_json(read_file(model, kMaxConfigBytes), model), model);
+  return read_config(Checkpoint::open(resolve_model(model)));
 }
 
 std::shared_ptr<const Tokenizer> find_tokenizer(const std::string& path) {

@@ -29,6 +29,9 @@ struct ModelOptions {
 // The folder or file of a model: the path itself, or `org/name` in the hub's cache. Error(file) saying what was looked for and where.
 std::string resolve_model(const std::string& model);
 
+// What describes a model, with weights or without: a folder, a .gguf file, a config.json alone, or the name of a model in the hub's cache.
+ModelConfig open_config(const std::string& model);
+
 // The plan the options ask for: read from a file, or made for this model on this target.
 Plan choose_plan(const ModelSource& source, const Target& target, const ModelOptions& options);
 

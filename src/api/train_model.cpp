@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxConfigBytes = 64 << 20, kShardBytes = uint64_t{5} << 30;
+constexpr uint64_t kShardBytes = uint64_t{5} << 30;
 constexpr int64_t kUsualLength = 512;
 constexpr int64_t kShortText = 8;  // tokens: of labelled texts no more share a row than would if all were so short
 
@@ -57,7 +57,7 @@ Learner open_learner(const TrainingRecipe& recipe) {
   if (auto shape = find_shape(recipe.model); shape && !folder_exists(recipe.model)) {
     l.source = new_model(*shape, recipe.model);
   } else if (recipe.model.ends_with(".json") && file_exists(recipe.model)) {
-    l.source = new_model(read_config(parse_json(read_file(recipe.model, kMaxConfigBytes), recipe.model), recipe.model), recipe.model);
+    l.source = new_model(open_config(recipe.model), recipe.model);
   } else {
     l.checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(recipe.model)));
     l.source = l.checkpoint->has_weights() ? model_from_checkpoint(l.checkpoint) : new_model(read_config(*l.checkpoint), l.checkpoint->path());
@@ -234,9 +234,9 @@ WeightTypes learned_types(const Learner& l, std::shared_ptr<const Tuning> tuning
 
 Graph objective_graph(const Learner& l, const TrainingRecipe& recipe, const WeightTypes& types, const BatchShape& shape, bool training) {
   ModelConfig config = l.config;
-  config.dropout = training ? static_cast<float>(recipe.dropout) : 0;
+  config.dropout = static_cast<float>(recipe.dropout);
   config.head_dropout = config.dropout;
-  Builder b({.mode = BuildMode::learn, .tokens = shape.rows * shape.length}, types, l.source.name);
+  Builder b({.mode = BuildMode::learn, .tokens = shape.rows * shape.length, .training = training}, types, l.source.name);
   build_objective(b, config,
                   {.task = config.task, .label_smoothing = training ? static_cast<float>(recipe.label_smoothing) : 0, .samples = shape.samples});
   return b.take();

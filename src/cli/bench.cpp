@@ -6,6 +6,7 @@
 #include <map>
 
 #include "api/benchmark.h"
+#include "api/training_benchmark.h"
 #include "api/write_shape.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -21,9 +22,9 @@ struct BenchFlags {
   ModelFlags model;
   std::string shape, write;
   std::vector<int64_t> batches;
-  int64_t prompt = 512, generate = 64, depth = 0;
+  int64_t prompt = 512, generate = 64, depth = 0, length = 256;
   int repeat = 5;
-  bool bounds = false, json = false, quiet = false;
+  bool train = false, bounds = false, json = false, quiet = false;
 };
 
 std::string join(const std::vector<std::string_view>& names) {
@@ -32,20 +33,22 @@ std::string join(const std::vector<std::string_view>& names) {
   return out;
 }
 
+ModelConfig known_shape(const std::string& name) {
+  if (auto shape = find_shape(name)) return *shape;
+  auto names = shape_names();
+  auto meant = nearest(name, names);
+  fail(ErrorKind::usage, "bench", "there is no shape '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "",
+       join(names));
+}
+
 ModelSource shape_source(const std::string& text, std::string& type) {
   auto colon = text.find(':');
   std::string name = text.substr(0, colon);
   type = colon == std::string::npos ? "q8_0" : text.substr(colon + 1);
-  auto shape = find_shape(name);
-  if (!shape) {
-    auto names = shape_names();
-    auto meant = nearest(name, names);
-    fail(ErrorKind::usage, "bench", "there is no shape '{}'{}; there are: {}", name, meant ? fmt::format(", did you mean '{}'?", *meant) : "",
-         join(names));
-  }
+  const ModelConfig shape = known_shape(name);
   auto recipe = find_recipe(type);
   if (!recipe) fail(ErrorKind::usage, "bench", "there is no type '{}'; there are: {}", type, join(recipe_names()));
-  return random_model(name, *shape, *recipe, 1);
+  return random_model(name, shape, *recipe, 1);
 }
 
 // The type that holds most of a checkpoint's bytes.
@@ -56,7 +59,56 @@ std::string main_type(const Checkpoint& checkpoint) {
   return most == bytes.end() ? "" : most->first;
 }
 
+void print_head() {
+  fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10}  {:>9}  {:>9}  {}\n", "model", "type", "phase", "tokens", "batch", "thr", "tok/s",
+             "MB/token", "Mop/token", "of the limit");
+}
+
+void print_row(const Measurement& m) {
+  fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens,
+             m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6, 100 * m.fraction_of_limit, m.limit * 1e-9,
+             m.limit_name);
+}
+
+// A known shape, or the description of a model that need not have weights: a new one is what learns.
+int bench_training(const BenchFlags& f) {
+  const ModelOptions model = f.model.options();
+  std::string name = f.shape;
+  ModelConfig config;
+  if (!f.shape.empty()) {
+    if (auto colon = f.shape.find(':'); colon != std::string::npos && f.shape.substr(colon) != ":f32")
+      fail(ErrorKind::usage, "bench", "what learns is f32, not {}; use --shape {}", f.shape.substr(colon + 1), f.shape.substr(0, colon));
+    name = f.shape.substr(0, f.shape.find(':'));
+    config = known_shape(name);
+  } else {
+    name = f.model.model;
+    config = open_config(f.model.model);
+  }
+  TrainingBenchmarkOptions options{.device = f.model.device,
+                                   .wishes = model.wishes,
+                                   .skip = model.session.skip,
+                                   .rows = 0,
+                                   .length = std::min(f.length, config.longest_text()),
+                                   .repeat = f.repeat};
+  Progress progress("bench", !f.quiet);
+  if (!f.json) print_head();
+  for (int64_t rows : f.batches.empty() ? std::vector<int64_t>{4} : f.batches) {
+    options.rows = rows;
+    const Measurement m = benchmark_training(name, config, options, [&](const std::string& what) { progress.show(0, what); });
+    progress.done();
+    if (f.json) {
+      fmt::print("{}\n", to_json(m));
+      continue;
+    }
+    print_row(m);
+    fmt::print("{:>52}{} MiB of states and working memory; the loss fell from {:.4f} to {:.4f}\n", "", m.memory_bytes >> 20, m.losses.front(),
+               m.losses.back());
+  }
+  return 0;
+}
+
 int bench(const BenchFlags& f) {
+  if (f.train) return bench_training(f);
   ModelOptions model = f.model.options();
   ModelSource source;
   std::string type;
@@ -85,20 +137,16 @@ int bench(const BenchFlags& f) {
   options.bounds = f.bounds;
   auto measurements = benchmark(source, type, options, [&](const std::string& what) { progress.show(0, what); });
   progress.done();
-  if (!f.json)
-    fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10}  {:>9}  {:>9}  {}\n", "model", "type", "phase", "tokens", "batch", "thr", "tok/s",
-               "MB/token", "Mop/token", "of the limit");
+  if (!f.json) print_head();
   for (const Measurement& m : measurements) {
     if (f.json) {
       fmt::print("{}\n", to_json(m));
-    } else {
-      fmt::print("{:<18} {:<7} {:<8} {:>6} {:>5} {:>3}  {:>10.2f}  {:>9.1f}  {:>9.1f}  {:.1f} % of {:.1f} G{}\n", m.model, m.type, m.phase, m.tokens,
-                 m.batch, m.threads, m.tok_s, m.bytes_per_token * 1e-6, m.flops_per_token * 1e-6, 100 * m.fraction_of_limit, m.limit * 1e-9,
-                 m.limit_name);
-      if (f.bounds)
-        fmt::print("{:>52}{:.2f} tok/s without arithmetic, {:.2f} without loads; reached {:.1f} % of the lower\n", "", m.without_arithmetic,
-                   m.without_loads, 100 * m.fraction_of_bound);
+      continue;
     }
+    print_row(m);
+    if (f.bounds)
+      fmt::print("{:>52}{:.2f} tok/s without arithmetic, {:.2f} without loads; reached {:.1f} % of the lower\n", "", m.without_arithmetic,
+                 m.without_loads, 100 * m.fraction_of_bound);
   }
   return 0;
 }
@@ -113,11 +161,13 @@ Body add_bench(CLI::App& app) {
   app.add_option("-p,--prompt-tokens", f->prompt, "tokens of the prompt; 0 leaves prefill out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
   app.add_option("-n,--predict", f->generate, "decode steps of a run; 0 leaves decode out")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
   app.add_option("--depth", f->depth, "tokens of context already there when decoding begins")->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-  app.add_option("--batch", f->batches, "also decode this many sequences together (a list: 4,8,16)")
+  app.add_option("-b,--batch", f->batches, "also decode this many sequences together (a list: 4,8,16); with --train: rows of a step")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, int64_t{4096}));
+  auto* train = app.add_flag("--train", f->train, "measure whole steps of training instead: forward, backward, clipping, AdamW, in f32");
+  app.add_option("-l,--length", f->length, "tokens of a row in training")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->needs(train);
   app.add_option("-r,--repeat", f->repeat, "timed runs of each phase; the median counts")->check(CLI::Range(1, 1000));
-  app.add_flag("--bounds", f->bounds, "also run without the arithmetic and without the loads: what bounds each phase");
+  app.add_flag("--bounds", f->bounds, "also run without the arithmetic and without the loads: what bounds each phase")->excludes(train);
   app.add_flag("--json", f->json, "one JSON line per measurement");
   app.add_flag("-q,--quiet", f->quiet, "show no progress");
   return [f] { return bench(*f); };

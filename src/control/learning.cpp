@@ -87,8 +87,10 @@ LearningPrograms compile_learning(const Graph& training, const Graph& evaluation
   if (options.several) p.more = program(accumulate(learning, false));
   Graph close = add_updates(accumulated(learning), options.update);
   p.close = program(options.average > 0 ? add_averages(close, options.average) : close);
-  const Graph judged = with_head_loss(evaluation, target);
-  p.evaluate = program(options.average > 0 ? with_averages(judged, p.close) : judged);
+  if (!evaluation.nodes.empty()) {
+    const Graph judged = with_head_loss(evaluation, target);
+    p.evaluate = program(options.average > 0 ? with_averages(judged, p.close) : judged);
+  }
   return p;
 }
 
@@ -126,7 +128,7 @@ void LearningSession::prepare() {
   first_ = device_->prepare(programs_.first);
   if (!programs_.more.steps.empty()) more_ = device_->prepare(programs_.more);
   close_ = device_->prepare(programs_.close);
-  evaluate_ = device_->prepare(programs_.evaluate);
+  if (!programs_.evaluate.steps.empty()) evaluate_ = device_->prepare(programs_.evaluate);
 }
 
 void LearningSession::replace(LearningPrograms programs) {
@@ -173,7 +175,10 @@ double LearningSession::update(const UpdateStep& step) {
   return static_cast<double>(out.at("grad_norm")[0]);
 }
 
-LearningSession::Outputs LearningSession::evaluate(const Inputs& inputs) { return run(programs_.evaluate, *evaluate_, inputs); }
+LearningSession::Outputs LearningSession::evaluate(const Inputs& inputs) {
+  check(evaluate_ != nullptr, "a graph to evaluate with was compiled");
+  return run(programs_.evaluate, *evaluate_, inputs);
+}
 
 const ProgramState& LearningSession::state(const std::string& name) const {
   auto it = std::ranges::find(states_, name, &ProgramState::name);

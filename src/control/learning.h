@@ -44,13 +44,14 @@ struct LearningOptions {
 
 // All that a checkpoint has to keep of the compiler's decisions for the next run to compute the same bits.
 struct LearningPrograms {
-  Program first, more, close, evaluate;  // more has no steps where there is one micro-batch
+  Program first, more, close, evaluate;  // without steps: more where there is one micro-batch, evaluate where nothing is evaluated
   double operations = 0;                 // of products and attention in a micro-batch, forward and backward
 
   std::array<const Program*, 4> all() const { return {&first, &more, &close, &evaluate}; }
 };
 
-// training: outputs "loss" and "weight", with dropout; evaluation: the same without, and whatever else its user reads.
+// training: outputs "loss" and "weight", with dropout; evaluation: the same without, and whatever else its user reads, or no nodes where nothing
+// is evaluated.
 LearningPrograms compile_learning(const Graph& training, const Graph& evaluation, const Target& target, const LearningOptions& options);
 
 // What they take on the device: all states and the largest working memory.

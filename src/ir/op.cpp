@@ -14,6 +14,7 @@ namespace {
 // One spelling per enumerator, in the order of the enumeration.
 constexpr std::array<std::string_view, 2> kRopePairings = {"half", "interleaved"};
 constexpr std::array<std::string_view, 4> kActivations = {"silu", "gelu", "gelu_tanh", "relu"};
+constexpr std::array<std::string_view, 5> kFinishes = {"none", "silu", "gelu", "gelu_tanh", "relu"};
 constexpr std::array<std::string_view, 2> kPoolKinds = {"max", "average"};
 constexpr std::array<std::string_view, 2> kActivationFormats = {"f32", "q8_32"};
 
@@ -23,6 +24,8 @@ constexpr auto& spellings() {
     return kRopePairings;
   else if constexpr (std::is_same_v<E, Activation>)
     return kActivations;
+  else if constexpr (std::is_same_v<E, Finish>)
+    return kFinishes;
   else if constexpr (std::is_same_v<E, PoolKind>)
     return kPoolKinds;
   else

@@ -168,7 +168,7 @@ struct Matmul {  // (x [..., K], w) -> f32 [..., N]; w is [N, K] as checkpoints 
   ActivationFormat activation = ActivationFormat::f32;
   MOTLEY_FIELDS(MOTLEY_F(Matmul, transpose_w), MOTLEY_F(Matmul, activation))
 };
-struct OuterSum {  // (a [..., N], b [..., K]) -> f32 [N, K]: the sum over rows of a' b; the gradient of a product to its weight
+struct OuterSum {  // (a [..., N], b [..., K]) -> f32 [N, K]: the sum over rows of a' b, the gradient of a product to its weight; (a, b, c): + c
   MOTLEY_FIELDS()
 };
 struct ExpertMatmul {  // (x [T, K] or [T, k, K], w [E, N, K], ids i32 [T, k]) -> f32 [T, k, N]: row (t, j) meets expert ids[t, j]
@@ -206,10 +206,24 @@ struct AddRmsNorm {  // (x, y, w) -> x + y, rms_norm(x + y, w)
   float eps = 1e-6f, offset = 0;
   MOTLEY_FIELDS(MOTLEY_F(AddRmsNorm, eps), MOTLEY_F(AddRmsNorm, offset))
 };
-struct MatmulAdd {  // (x, w, c) -> matmul(x, w) + c; c is a bias [N] or a residual [..., N]
+struct AddLayerNorm {  // (x, y, w, b) -> x + y, layer_norm(x + y, w, b)
+  float eps = 1e-5f;
+  MOTLEY_FIELDS(MOTLEY_F(AddLayerNorm, eps))
+};
+// A product with what follows it, done to each part of the result before it is written: (x, w), then in this order, each where its field asks
+// for it, bias f32 [N], u and residual, both of the result's shape:
+//
+//   z = scale * matmul(x, w) + bias
+//   y = finish(z) + residual, or with `slope` z finish'(u) + residual    -> y; with `keep`, which learning asks for, z and then y
+struct FusedMatmul {
   bool transpose_w = true;
   ActivationFormat activation = ActivationFormat::f32;
-  MOTLEY_FIELDS(MOTLEY_F(MatmulAdd, transpose_w), MOTLEY_F(MatmulAdd, activation))
+  float scale = 1;
+  bool bias = false;
+  Finish finish = Finish::none;
+  bool slope = false, residual = false, keep = false;
+  MOTLEY_FIELDS(MOTLEY_F(FusedMatmul, transpose_w), MOTLEY_F(FusedMatmul, activation), MOTLEY_F(FusedMatmul, scale), MOTLEY_F(FusedMatmul, bias),
+                MOTLEY_F(FusedMatmul, finish), MOTLEY_F(FusedMatmul, slope), MOTLEY_F(FusedMatmul, residual), MOTLEY_F(FusedMatmul, keep))
 };
 struct GluMatmul {  // (x, w_gate [N, K], w_up [N, K]) -> act(x w_gate') * (x w_up')
   Activation kind = Activation::silu;
@@ -218,13 +232,14 @@ struct GluMatmul {  // (x, w_gate [N, K], w_up [N, K]) -> act(x w_gate') * (x w_
 };
 
 // Every table indexed by op is checked against this list by the compiler.
-using Op = std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Less, Neg, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu,
-                        Softcap, Reshape, Transpose, Slice, Concat, Pad, Broadcast, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm,
-                        Matmul, OuterSum, ExpertMatmul, ExpertOuterSum, Rope, CacheAppend, PagedAttention, AddRmsNorm, MatmulAdd, GluMatmul,
-                        // op_learn.h
-                        ActGrad, ScatterAdd, ScatterLast, RmsNormGrad, LayerNormGrad, Attention, AttentionGrad, CrossEntropy, CrossEntropyGrad,
-                        HeadLoss, BinaryCrossEntropy, MeanSquaredError, KlDivergence, Dropout, Unfold, Fold, Conv1d, Pool, BatchNorm, BatchNormFixed,
-                        Gru, GruGrad, Lstm, LstmGrad, SquareSum, Assign, Adamw, Sgd, SgdMomentum, Lion, Adafactor, AdafactorVector>;
+using Op =
+    std::variant<Input, State, Const, Add, Sub, Mul, Div, Maximum, Less, Neg, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Sigmoid, Cast, Act, Glu, Softcap,
+                 Reshape, Transpose, Slice, Concat, Pad, Broadcast, Gather, Sum, Mean, ReduceMax, Softmax, TopK, RmsNorm, LayerNorm, Matmul, OuterSum,
+                 ExpertMatmul, ExpertOuterSum, Rope, CacheAppend, PagedAttention, AddRmsNorm, AddLayerNorm, FusedMatmul, GluMatmul,
+                 // op_learn.h
+                 ActGrad, ScatterAdd, ScatterLast, RmsNormGrad, LayerNormGrad, Attention, AttentionGrad, CrossEntropy, CrossEntropyGrad, HeadLoss,
+                 BinaryCrossEntropy, MeanSquaredError, KlDivergence, Dropout, Unfold, Fold, Conv1d, Pool, BatchNorm, BatchNormFixed, Gru, GruGrad,
+                 Lstm, LstmGrad, SquareSum, Assign, Adamw, Sgd, SgdMomentum, Lion, Adafactor, AdafactorVector>;
 
 // The place of T in the list: the key of kernel tables.
 template <class T>

@@ -10,6 +10,10 @@
 namespace motley {
 
 enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu };
+// An activation, or nothing, at the end of a fused op.
+enum class Finish : uint8_t { none, silu, gelu, gelu_tanh, relu };
+constexpr Finish finish_of(Activation a) { return static_cast<Finish>(static_cast<uint8_t>(a) + 1); }
+constexpr Activation activation_of(Finish f) { return static_cast<Activation>(static_cast<uint8_t>(f) - 1); }  // not of none
 enum class PoolKind : uint8_t { max, average };
 
 // ---- gradients of ops in op.h that are not a few of its own
@@ -17,7 +21,7 @@ struct ActGrad {  // composite: (x, dy) -> dy act'(x)
   Activation kind = Activation::silu;
   MOTLEY_FIELDS(MOTLEY_F(ActGrad, kind))
 };
-struct ScatterAdd {  // (y f32 [M, ...], ids i32 [M]) -> [rows, ...]: row ids[i] gets the sum of the y[i]. The gradient of gather
+struct ScatterAdd {  // (y f32 [M, ...], ids i32 [M]) -> [rows, ...]: row ids[i] gets the sum of the y[i], the gradient of gather; (y, ids, c): + c
   int64_t rows = 0;
   MOTLEY_FIELDS(MOTLEY_F(ScatterAdd, rows))
 };
@@ -112,10 +116,11 @@ struct Conv1d {  // composite: (x [B, L, C], w [O, C, kernel]) -> [B, L', O]
   int64_t stride = 1, padding = 0, dilation = 1;
   MOTLEY_FIELDS(MOTLEY_F(Conv1d, stride), MOTLEY_F(Conv1d, padding), MOTLEY_F(Conv1d, dilation))
 };
-struct Pool {  // composite: x [B, L, C] -> [B, L', C]; an average counts what padding adds as zeros
+struct Pool {  // composite: x [B, L, C] -> finish of [B, L', C]; an average counts what padding adds as zeros
   PoolKind kind = PoolKind::max;
   int64_t kernel = 1, stride = 1, padding = 0;
-  MOTLEY_FIELDS(MOTLEY_F(Pool, kind), MOTLEY_F(Pool, kernel), MOTLEY_F(Pool, stride), MOTLEY_F(Pool, padding))
+  Finish finish = Finish::none;
+  MOTLEY_FIELDS(MOTLEY_F(Pool, kind), MOTLEY_F(Pool, kernel), MOTLEY_F(Pool, stride), MOTLEY_F(Pool, padding), MOTLEY_F(Pool, finish))
 };
 // Ioffe & Szegedy 2015, over all axes but the last. In training, composite: (x, w, b) -> y, mean [C], variance [C] (of the batch, with n - 1),
 // from which the running ones are updated; afterwards with those: (x, w, b, mean, variance) -> y.

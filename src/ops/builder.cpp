@@ -184,7 +184,7 @@ Value Builder::batch_norm(Value x, float eps, float momentum) {
   const Shape channels = {type(x).dim(-1).n};
   Value w = as_f32(weight("weight", channels)), shift = as_f32(weight("bias", channels));
   Value mean = weight("running_mean", channels), variance = weight("running_var", channels);
-  if (limits_.mode != BuildMode::learn) return emit(BatchNormFixed{eps}, {x, w, shift, as_f32(mean), as_f32(variance)});
+  if (limits_.mode != BuildMode::learn || !limits_.training) return emit(BatchNormFixed{eps}, {x, w, shift, as_f32(mean), as_f32(variance)});
   auto results = emit_all(BatchNorm{eps}, {x, w, shift});
   auto follow = [&](Value running, Value batch, const char* name) {
     Value kept = mul(running, scalar(1 - momentum)), added = mul(batch, scalar(momentum));
@@ -196,7 +196,7 @@ Value Builder::batch_norm(Value x, float eps, float momentum) {
 }
 
 Value Builder::dropout(Value x, float rate) {
-  if (limits_.mode != BuildMode::learn || rate == 0) return x;
+  if (limits_.mode != BuildMode::learn || !limits_.training || rate == 0) return x;
   return emit(Dropout{rate, num_dropouts_++}, {x, step_input("dropout_key", {Dtype::i32, {{4}}})});
 }
 

@@ -27,6 +27,7 @@ struct BuildLimits {
   BuildMode mode = BuildMode::serve;
   int64_t tokens = 512, sequences = 16, rows = 16;
   bool bound = false;                    // embed: the sizes are exactly these
+  bool training = true;                  // learn; false to evaluate what learns: running statistics, and nothing is dropped
   int64_t pages = 64, page_tokens = 32;  // per KV pool
   int64_t blocks = 64;                   // entries of a sequence's block table: ceil(context / page_tokens)
   Dtype kv_type = Dtype::f32;

@@ -172,27 +172,33 @@ template <>
 OpDef define<OuterSum>() {
   return {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
-        expect_inputs(op, in, 2, "a, b");
+        if (in.size() != 3) expect_inputs(op, in, 2, "a, b");
         const Type &a = in[0], &b = in[1];
         bool fits = a.rank() >= 1 && a.rank() == b.rank() && a.dtype == Dtype::f32 && b.dtype == Dtype::f32;
         for (int i = 0; fits && i < a.rank() - 1; ++i) fits = a.dim(i) == b.dim(i);
         if (!fits)
           fail(ErrorKind::usage, op_name(op), "takes a [..., N] and b [..., K] with the same rows, got {} and {}", to_string(a), to_string(b));
-        return {{Dtype::f32, {a.dim(-1), b.dim(-1)}}};
+        const Type out{Dtype::f32, {a.dim(-1), b.dim(-1)}};
+        if (in.size() == 3 && in[2] != out) fail(ErrorKind::usage, op_name(op), "cannot add to {} a sum {}", to_string(in[2]), to_string(out));
+        return {out};
       },
       .cost = [](const CostArgs& a) -> Cost {
-        return {real_bytes(a.in[0], a.sizes) + real_bytes(a.in[1], a.sizes), real_bytes(a.out[0], a.sizes),
-                2 * real_elements(a.in[0], a.sizes) * static_cast<double>(a.in[1].dim(-1).n)};
+        double read = 0;
+        for (const Type& t : a.in) read += real_bytes(t, a.sizes);
+        return {read, real_bytes(a.out[0], a.sizes), 2 * real_elements(a.in[0], a.sizes) * static_cast<double>(a.in[1].dim(-1).n)};
       },
       .eval =
           [](EvalArgs& a) {
             auto n = static_cast<size_t>(a.out[0].shape[0]), k = static_cast<size_t>(a.out[0].shape[1]);
+            if (a.in.size() == 3) a.out[0].data = a.in[2]->data;
             for (size_t r = 0; r < a.in[0]->data.size() / n; ++r)
               for (size_t i = 0; i < n; ++i)
                 for (size_t j = 0; j < k; ++j) a.out[0].data[i * k + j] += a.in[0]->data[r * n + i] * a.in[1]->data[r * k + j];
           },
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
-        return {b.matmul(g.in[1], g.grad[0]), b.matmul(g.in[0], g.grad[0], false)};
+        std::vector<Value> to = {b.matmul(g.in[1], g.grad[0]), b.matmul(g.in[0], g.grad[0], false)};
+        if (g.in.size() == 3) to.push_back(g.grad[0]);
+        return to;
       },
       .precision = Precision::low,
   };
@@ -235,19 +241,35 @@ OpDef define<ExpertOuterSum>() {
 }
 
 template <>
-OpDef define<MatmulAdd>() {
+OpDef define<FusedMatmul>() {
   return {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
-        expect_inputs(op, in, 3, "x, w, c");
-        const auto& m = std::get<MatmulAdd>(op);
-        Type out = product_type(op, in[0], in[1], m.transpose_w, m.activation);
-        if (in[2] != out && in[2] != Type{Dtype::f32, {out.dim(-1)}})
-          fail(ErrorKind::usage, op_name(op), "cannot add {} to a product {}", to_string(in[2]), to_string(out));
-        return {out};
+        const auto& m = std::get<FusedMatmul>(op);
+        if (m.slope && m.finish == Finish::none)
+          fail(ErrorKind::usage, op_name(op), "slope says that finish's derivative is meant, and there is no finish");
+        if (m.slope && m.keep) fail(ErrorKind::usage, op_name(op), "slope is of values that were kept; it keeps none");
+        const size_t wanted = 2 + (m.bias ? 1 : 0) + (m.slope ? 1 : 0) + (m.residual ? 1 : 0);
+        if (in.size() != wanted) fail(ErrorKind::usage, op_name(op), "with these fields it takes {} inputs, got {}", wanted, in.size());
+        const Type out = product_type(op, in[0], in[1], m.transpose_w, m.activation);
+        for (size_t i = 2; i < in.size(); ++i) {
+          const Type fits = m.bias && i == 2 ? Type{Dtype::f32, {out.dim(-1)}} : out;
+          if (in[i] != fits) fail(ErrorKind::usage, op_name(op), "input {} should be {}, not {}", i, to_string(fits), to_string(in[i]));
+        }
+        return m.keep ? Types{out, out} : Types{out};
       },
       .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
-        const auto& m = std::get<MatmulAdd>(op);
-        return {b.add(b.emit(Matmul{m.transpose_w, m.activation}, {in[0], in[1]}), in[2])};
+        const auto& m = std::get<FusedMatmul>(op);
+        size_t next = 2;
+        Value z = b.emit(Matmul{m.transpose_w, m.activation}, {in[0], in[1]});
+        if (m.scale != 1) z = b.mul(z, b.scalar(m.scale));
+        if (m.bias) z = b.add(z, in[next++]);
+        Value y = z;
+        if (m.slope)
+          y = b.emit(ActGrad{activation_of(m.finish)}, {in[next++], z});
+        else if (m.finish != Finish::none)
+          y = b.act(activation_of(m.finish), z);
+        if (m.residual) y = b.add(y, in[next++]);
+        return m.keep ? std::vector<Value>{z, y} : std::vector<Value>{y};
       },
       .cost = [](const CostArgs& a) { return product_cost(a, 1); },
       .precision = Precision::low,

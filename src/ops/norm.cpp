@@ -129,4 +129,21 @@ OpDef define<AddRmsNorm>() {
   };
 }
 
+template <>
+OpDef define<AddLayerNorm>() {
+  return {
+      .infer = [](const Op& op, std::span<const Type> in) -> Types {
+        expect_inputs(op, in, 4, "x, y, w, b");
+        if (in[0] != in[1]) fail(ErrorKind::usage, "add_layer_norm", "{} and {} differ", to_string(in[0]), to_string(in[1]));
+        expect_vector(op, in[0], in[2], "weight");
+        expect_vector(op, in[0], in[3], "bias");
+        return {in[0], in[0]};
+      },
+      .expand = [](Builder& b, const Op& op, std::span<const Value> in) -> std::vector<Value> {
+        Value sum = b.add(in[0], in[1]);
+        return {sum, b.layer_norm(sum, in[2], in[3], std::get<AddLayerNorm>(op).eps)};
+      },
+  };
+}
+
 }  // namespace motley

@@ -232,7 +232,7 @@ template <>
 OpDef define<ScatterAdd>() {
   return {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
-        expect_inputs(op, in, 2, "y, ids");
+        if (in.size() != 3) expect_inputs(op, in, 2, "y, ids");
         expect_i32(op, in[1], 1, "ids");
         int64_t rows = std::get<ScatterAdd>(op).rows;
         if (in[0].rank() < 1 || in[0].dtype != Dtype::f32 || in[0].dim(0) != in[1].dim(0) || rows < 1)
@@ -240,15 +240,17 @@ OpDef define<ScatterAdd>() {
                to_string(in[1]), rows);
         Type out = in[0];
         out.shape[0] = {rows};
+        if (in.size() == 3 && in[2] != out) fail(ErrorKind::usage, "scatter_add", "cannot add to {} rows {}", to_string(in[2]), to_string(out));
         return {out};
       },
       .cost = [](const CostArgs& a) -> Cost {
-        double y = real_bytes(a.in[0], a.sizes);
-        return {y, real_bytes(a.out[0], a.sizes) + y, real_elements(a.in[0], a.sizes)};
+        double y = real_bytes(a.in[0], a.sizes), all = real_bytes(a.out[0], a.sizes);
+        return {a.in.size() == 3 ? y + all : y, all + y, real_elements(a.in[0], a.sizes)};
       },
       .eval =
           [](EvalArgs& a) {
             auto rows = static_cast<size_t>(a.out[0].shape[0]), row = a.out[0].data.size() / rows;
+            if (a.in.size() == 3) a.out[0].data = a.in[2]->data;
             for (size_t i = 0; i < a.in[1]->data.size(); ++i) {
               auto id = static_cast<int64_t>(a.in[1]->data[i]);
               if (id < 0 || static_cast<size_t>(id) >= rows) fail(ErrorKind::usage, "scatter_add", "row {} of {}", id, rows);
@@ -256,7 +258,9 @@ OpDef define<ScatterAdd>() {
             }
           },
       .gradient = [](Builder& b, const GradientArgs& g) -> std::vector<Value> {
-        return {b.gather(g.grad[0], g.in[1]), {}};
+        std::vector<Value> to = {b.gather(g.grad[0], g.in[1]), {}};
+        if (g.in.size() == 3) to.push_back(g.grad[0]);
+        return to;
       },
   };
 }

@@ -136,7 +136,8 @@ OpDef define<Pool>() {
         Value y = max ? b.emit(ReduceMax{-1}, {x}) : b.emit(Mean{-1}, {x});
         Dims shape = b.type(y).shape;
         shape.pop_back();
-        return {b.reshape(y, shape)};
+        y = b.reshape(y, shape);
+        return {p.finish == Finish::none ? y : b.act(activation_of(p.finish), y)};
       },
   };
 }

@@ -1,10 +1,18 @@
 // Neighbouring nodes become one op that reads and writes memory once:
 //   glu           act(gate) * up                        -> glu(gate, up)
-//   add_rms_norm  s = x + y; rms_norm(s, w)             -> s, n = add_rms_norm(x, y, w)
 //   glu_matmul    glu(matmul(x, w1), matmul(x, w3))     -> glu_matmul(x, w1, w3)
-//   matmul_add    matmul(x, w) + c (bias or residual)   -> matmul_add(x, w, c)
 //   head_loss     cross_entropy(matmul(x, w), targets)  -> head_loss(x, w, targets)          (head_loss.h)
-// Each applies only where the values inside have no other reader and the device has a kernel for the result.
+//   matmul_scale  matmul(x, w) * number                 -> fused_matmul(x, w) scale=number
+//   matmul_add    matmul(x, w) + bias or residual       -> fused_matmul(x, w, bias or residual)
+//   matmul_act    act(matmul(x, w))                     -> fused_matmul(x, w) finish=act
+//                 act_grad(u, matmul(x, w))             -> fused_matmul(x, w, u) finish=act slope=true
+//   add_norm      s = x + y; norm(s, w)                 -> s, n = add_norm(x, y, w), of rms_norm and layer_norm
+//   sum_add       c + outer_sum(a, b)                   -> outer_sum(a, b, c), and the same of scatter_add
+// Each applies only where the values inside have no other reader and the device has a kernel for the result. An activation whose argument is
+// read again, as learning does, is taken into the product as a second result.
+//
+// The product takes what it can before a norm takes the sum: y = product + x read and written once is 4 bytes an element less than a
+// product that is written and then added.
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -48,11 +56,11 @@ struct Site {
   }
 };
 
-// What a rewrite found: old node i becomes fused[i], or is equal to result 1 of the new form of old node second_of[i].
+// What a rewrite found: old node i becomes fused[i], or its only result is now a result of the new form of an earlier old node.
 struct Found {
-  explicit Found(const Graph& graph) : fused(graph.nodes.size()), second_of(graph.nodes.size(), -1) {}
+  explicit Found(const Graph& graph) : fused(graph.nodes.size()), same_as(graph.nodes.size()) {}
   std::vector<std::optional<Node>> fused;  // inputs are values of the old graph that come before it
-  std::vector<int32_t> second_of;
+  std::vector<Value> same_as;
 };
 
 Graph replace(const Graph& graph, const Found& found) {
@@ -60,8 +68,8 @@ Graph replace(const Graph& graph, const Found& found) {
   std::vector<std::vector<Value>> at(graph.nodes.size());
   auto mapped = [&](Value v) { return at[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)]; };
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (found.second_of[i] >= 0) {
-      at[i] = {{at[static_cast<size_t>(found.second_of[i])][0].node, 1}};
+    if (Value same = found.same_as[i]; same.valid()) {
+      at[i] = {{at[static_cast<size_t>(same.node)][0].node, same.result}};
       continue;
     }
     Node n = found.fused[i] ? *found.fused[i] : graph.nodes[i];
@@ -120,35 +128,122 @@ Graph fuse_glu_matmul(const Graph& graph, const Target& target) {
   return replace(graph, found);
 }
 
-Graph fuse_matmul_add(const Graph& graph, const Target& target) {
+// A product, with what was taken into it already.
+std::optional<FusedMatmul> product_of(const Op& op) {
+  if (const auto* m = std::get_if<Matmul>(&op)) return FusedMatmul{.transpose_w = m->transpose_w, .activation = m->activation};
+  if (const auto* m = std::get_if<FusedMatmul>(&op)) return *m;
+  return std::nullopt;
+}
+bool is_finished(const FusedMatmul& m) { return m.finish != Finish::none || m.residual || m.keep; }
+
+bool is_number(const Graph& graph, Value v) {
+  const auto* c = std::get_if<Const>(&graph.node(v).op);
+  return c && graph.type(v) == Type{Dtype::f32, {{1}}};
+}
+
+// The product that node n can take into itself at input `side`, with n's other input: what the two become.
+struct Taken {
+  FusedMatmul op;
+  std::vector<Value> in;
+};
+using Take = std::optional<Taken> (*)(const Graph& graph, const Node& n, size_t side, FusedMatmul product, std::vector<Value> in);
+
+std::optional<Taken> take_scale(const Graph& graph, const Node& n, size_t side, FusedMatmul m, std::vector<Value> in) {
+  if (!std::holds_alternative<Mul>(n.op) || !is_number(graph, n.in[1 - side]) || m.bias || m.scale != 1 || is_finished(m)) return std::nullopt;
+  m.scale = std::get<Const>(graph.node(n.in[1 - side]).op).values[0];
+  return Taken{m, std::move(in)};
+}
+
+std::optional<Taken> take_sum(const Graph& graph, const Node& n, size_t side, FusedMatmul m, std::vector<Value> in) {
+  if (!std::holds_alternative<Add>(n.op) || m.residual || m.keep) return std::nullopt;
+  const Value other = n.in[1 - side];
+  if (graph.type(other) == Type{Dtype::f32, {n.out[0].dim(-1)}} && n.out[0].rank() > 1) {
+    if (m.bias || is_finished(m)) return std::nullopt;
+    m.bias = true;
+    in.insert(in.begin() + 2, other);
+  } else {
+    m.residual = true;
+    in.push_back(other);
+  }
+  return Taken{m, std::move(in)};
+}
+
+std::optional<Taken> take_activation(const Graph&, const Node& n, size_t side, FusedMatmul m, std::vector<Value> in) {
+  if (is_finished(m)) return std::nullopt;
+  if (const auto* act = std::get_if<Act>(&n.op)) {
+    m.finish = finish_of(act->kind);
+    return Taken{m, std::move(in)};
+  }
+  const auto* grad = std::get_if<ActGrad>(&n.op);
+  if (!grad || side != 1) return std::nullopt;
+  m.finish = finish_of(grad->kind), m.slope = true;
+  in.push_back(n.in[0]);
+  return Taken{m, std::move(in)};
+}
+
+Graph fuse_into_product(const Graph& graph, const Target& target, Take take) {
   Site site(graph, target);
   Found found(graph);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& n = graph.nodes[i];
-    if (!std::holds_alternative<Add>(n.op)) continue;
-    for (size_t side = 0; side < 2 && !found.fused[i]; ++side) {
-      const auto* m = site.only_used_here<Matmul>(n.in[side]);
-      if (m && graph.type(n.in[side]) == n.out[0])
-        found.fused[i] =
-            site.node(MatmulAdd{m->transpose_w, m->activation}, {graph.node(n.in[side]).in[0], graph.node(n.in[side]).in[1], n.in[1 - side]}, n);
+    for (size_t side = 0; side < n.in.size() && !found.fused[i] && !found.same_as[i].valid(); ++side) {
+      const Value v = n.in[side];
+      const auto product = product_of(graph.node(v).op);
+      if (!product || graph.type(v) != n.out[0] || found.fused[static_cast<size_t>(v.node)]) continue;
+      auto taken = take(graph, n, side, *product, graph.node(v).in);
+      if (!taken) continue;
+      if (site.uses[static_cast<size_t>(v.node)] == 1) {
+        found.fused[i] = site.node(taken->op, taken->in, n);
+      } else if (std::holds_alternative<Act>(n.op)) {  // the argument stays: the product's first result
+        taken->op.keep = true;
+        auto& at_product = found.fused[static_cast<size_t>(v.node)];
+        at_product = site.node(taken->op, taken->in, graph.node(v));
+        if (at_product) found.same_as[i] = {v.node, 1};
+      }
     }
   }
   return replace(graph, found);
 }
 
 // The sum stays alive as the residual, so the add becomes the first result and the norm the second.
-Graph fuse_add_rms_norm(const Graph& graph, const Target& target) {
+Graph fuse_add_norm(const Graph& graph, const Target& target) {
   Site site(graph, target);
   Found found(graph);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* norm = std::get_if<RmsNorm>(&graph.nodes[i].op);
-    if (!norm) continue;
-    Value sum = graph.nodes[i].in[0], w = graph.nodes[i].in[1];
+    const Node& n = graph.nodes[i];
+    const auto* rms = std::get_if<RmsNorm>(&n.op);
+    const auto* layer = std::get_if<LayerNorm>(&n.op);
+    if (!rms && !layer) continue;
+    const Value sum = n.in[0];
     const Node& add = graph.node(sum);
     auto& fused = found.fused[static_cast<size_t>(sum.node)];
-    if (!std::holds_alternative<Add>(add.op) || fused || w.node > sum.node || graph.type(add.in[0]) != graph.type(add.in[1])) continue;
-    fused = site.node(AddRmsNorm{norm->eps, norm->offset}, {add.in[0], add.in[1], w}, add);
-    if (fused) found.second_of[i] = sum.node;
+    if (!std::holds_alternative<Add>(add.op) || fused || graph.type(add.in[0]) != graph.type(add.in[1])) continue;
+    std::vector<Value> in = {add.in[0], add.in[1]};
+    in.insert(in.end(), n.in.begin() + 1, n.in.end());
+    if (std::ranges::any_of(in, [&](Value v) { return v.node > sum.node; })) continue;
+    fused = site.node(rms ? Op(AddRmsNorm{rms->eps, rms->offset}) : Op(AddLayerNorm{layer->eps}), in, add);
+    if (fused) found.same_as[i] = {sum.node, 1};
+  }
+  return replace(graph, found);
+}
+
+// The sum is formed where the other one is, if what it is added to is there by then: a's and b's lives are not prolonged.
+Graph fuse_sum_add(const Graph& graph, const Target& target) {
+  Site site(graph, target);
+  Found found(graph);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& n = graph.nodes[i];
+    if (!std::holds_alternative<Add>(n.op)) continue;
+    for (size_t side = 0; side < 2 && !found.same_as[i].valid(); ++side) {
+      const Value v = n.in[side], other = n.in[1 - side];
+      const Node& sum = graph.node(v);
+      const bool is_sum = std::holds_alternative<OuterSum>(sum.op) || std::holds_alternative<ScatterAdd>(sum.op);
+      if (!is_sum || sum.in.size() != 2 || site.uses[static_cast<size_t>(v.node)] != 1 || other.node >= v.node) continue;
+      auto fused = site.node(sum.op, {sum.in[0], sum.in[1], other}, sum);
+      if (!fused) continue;
+      found.fused[static_cast<size_t>(v.node)] = std::move(fused);
+      found.same_as[i] = {v.node, 0};
+    }
   }
   return replace(graph, found);
 }
@@ -174,12 +269,19 @@ Graph drop_unread(const Graph& graph, const PassContext& context) {
 
 Graph fuse(const Graph& graph, const PassContext& context) {
   Graph g = leaves_first(graph);
+  auto into_product = [&](const char* rewrite, Take take) {
+    if (context.enabled("fuse", rewrite)) g = drop_unread(fuse_into_product(g, context.target, take), context);
+  };
   if (context.enabled("fuse", "glu")) g = drop_unread(fuse_glu(g, context.target), context);
-  if (context.enabled("fuse", "add_rms_norm")) g = drop_unread(fuse_add_rms_norm(g, context.target), context);
   if (context.enabled("fuse", "glu_matmul")) g = drop_unread(fuse_glu_matmul(g, context.target), context);
   if (context.enabled("fuse", "head_loss"))
     g = fuse_head_loss(g, [&](const Node& n, const Graph& of) { return takes_head_loss(of, n, context.target); });
-  if (context.enabled("fuse", "matmul_add")) g = drop_unread(fuse_matmul_add(g, context.target), context);
+  into_product("matmul_scale", take_scale);
+  into_product("matmul_add", take_sum);
+  into_product("matmul_act", take_activation);
+  into_product("matmul_add", take_sum);  // to what the activation made
+  if (context.enabled("fuse", "add_norm")) g = drop_unread(fuse_add_norm(g, context.target), context);
+  if (context.enabled("fuse", "sum_add")) g = drop_unread(fuse_sum_add(g, context.target), context);
   return g;
 }
 

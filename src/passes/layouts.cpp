@@ -8,7 +8,7 @@ std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& t
   std::vector<std::string_view> layouts(graph.nodes.size(), kPlainLayout);
   if (!target.weight_layout) return layouts;
   auto is_product = [](const Op& op) {
-    return std::holds_alternative<Matmul>(op) || std::holds_alternative<MatmulAdd>(op) || std::holds_alternative<GluMatmul>(op) ||
+    return std::holds_alternative<Matmul>(op) || std::holds_alternative<FusedMatmul>(op) || std::holds_alternative<GluMatmul>(op) ||
            std::holds_alternative<ExpertMatmul>(op);
   };
   std::set<std::string_view> changing;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ir/text.h"
 #include "ops/def.h"
+#include "passes/in_place.h"
 #include "passes/layouts.h"
 
 namespace motley {
@@ -33,6 +34,11 @@ class Lowering {
   Program run() {
     program_.device = target_.name;
     for (const auto& u : graph_.updates) changing_.insert(u.name);
+    in_state_ = values_in_states(graph_, [&](const Node& n) {
+      NodeStorage storage(graph_, n, layouts_);
+      const KernelInfo* kernel = choose_kernel(target_, storage.view()).kernel;
+      return kernel ? kernel->in_place : -1;
+    });
     for (size_t i = 0; i < graph_.nodes.size(); ++i) place(i);
     for (const auto& o : graph_.outputs) program_.outputs.push_back({o.name, buffer(o.value)});
     if (keep_values_)
@@ -56,9 +62,16 @@ class Lowering {
     return static_cast<int>(program_.buffers.size()) - 1;
   }
 
+  // The state's memory as a value of this type.
+  int add_in_state(Value root, const Type& type) {
+    place(static_cast<size_t>(root.node));
+    return add(Space::state, static_cast<size_t>(program_.buffers[static_cast<size_t>(buffer(root))].at), type);
+  }
+
   void place(size_t i) {
     const Node& n = graph_.nodes[i];
     auto& mine = buffer_of_[i];
+    if (!mine.empty()) return;  // a state whose memory was wanted before
     if (std::holds_alternative<Input>(n.op)) {
       mine = {add(Space::input, program_.inputs.size(), n.out[0])};
       program_.inputs.push_back({n.name, n.out[0]});
@@ -71,12 +84,14 @@ class Lowering {
     } else if (std::holds_alternative<Reshape>(n.op)) {
       Buffer same = program_.buffers[static_cast<size_t>(buffer(n.in[0]))];
       mine = {add(same.space, static_cast<size_t>(same.at), n.out[0])};
+    } else if (std::holds_alternative<Assign>(n.op) && in_state_[i][0].valid()) {
+      mine = {buffer(n.in[0])};
     } else {
-      place_step(n, mine);
+      place_step(i, n, mine);
     }
   }
 
-  void place_step(const Node& n, std::vector<int>& mine) {
+  void place_step(size_t i, const Node& n, std::vector<int>& mine) {
     NodeStorage storage(graph_, n, layouts_);
     NodeView view = storage.view();
     KernelChoice choice = choose_kernel(target_, view);
@@ -92,8 +107,14 @@ class Lowering {
     step.name = n.name;
     step.block = n.block;
     for (Value v : n.in) step.in.push_back(buffer(v));
-    for (size_t r = 0; r < n.out.size(); ++r)  // a state's successor is the state, changed in place
-      mine.push_back(r < def(n.op).changes ? step.in[r] : add(Space::arena, next_storage_++, n.out[r]));
+    for (size_t r = 0; r < n.out.size(); ++r) {  // a state's successor is the state, changed in place
+      if (r < def(n.op).changes)
+        mine.push_back(step.in[r]);
+      else if (Value root = in_state_[i][r]; root.valid())
+        mine.push_back(add_in_state(root, n.out[r]));
+      else
+        mine.push_back(add(Space::arena, next_storage_++, n.out[r]));
+    }
     step.out = mine;
     if (choice.kernel->scratch_bytes) step.scratch_bytes = choice.kernel->scratch_bytes(view, target_);
     program_.steps.push_back(std::move(step));
@@ -104,6 +125,7 @@ class Lowering {
   bool keep_values_;
   std::vector<std::string_view> layouts_;
   std::vector<std::vector<int>> buffer_of_;
+  std::vector<std::vector<Value>> in_state_;
   std::set<std::string> changing_;
   size_t next_storage_ = 0;
   Program program_;

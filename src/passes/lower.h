@@ -1,7 +1,8 @@
 // Graph -> Program: each node becomes a step with the first kernel of the device's list that takes it, each value a buffer, each weight
 // gets its layout. The executor chooses nothing.
 //
-// Reshapes become another view of the same bytes. A changed state is the same buffer before and after the step that changes it.
+// Reshapes become another view of the same bytes. A changed state is the same buffer before and after the step that changes it. A value that
+// only an assign reads is formed where its state lies (in_place.h): the assign is no step.
 // Arena buffers carry a storage number in `at`; plan_memory() turns it into an offset.
 #pragma once
 #include <cstdint>

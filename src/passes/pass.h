@@ -40,6 +40,7 @@ Graph run_passes(Graph graph, std::span<const Pass> passes, const PassOptions& o
 
 Graph simplify(const Graph& graph, const PassContext& context);
 Graph quantize(const Graph& graph, const PassContext& context);
+Graph fold(const Graph& graph, const PassContext& context);
 Graph expand(const Graph& graph, const PassContext& context);
 Graph fuse(const Graph& graph, const PassContext& context);
 

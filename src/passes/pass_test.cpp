@@ -50,7 +50,7 @@ TEST(Runner, EveryPassIsShownAndVerified) {
   std::string seen;
   run_passes(parse_graph(kGraph), graph_passes(),
              {target.get(), {"simplify"}, [&](std::string_view pass, const Graph&) { seen += std::string(pass) + " "; }});
-  EXPECT_EQ(seen, "build quantize expand fuse ");
+  EXPECT_EQ(seen, "build quantize fold expand fuse ");
 }
 
 // A chain a -> b -> c -> d: two buffers suffice whatever the length.

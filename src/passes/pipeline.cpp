@@ -10,7 +10,8 @@ namespace motley {
 namespace {
 
 constexpr const char* kSimplifyRewrites[] = {"identity", "reshape", "cse", "dead"};
-constexpr const char* kFuseRewrites[] = {"glu", "add_rms_norm", "glu_matmul", "head_loss", "matmul_add"};
+constexpr const char* kFoldRewrites[] = {"batch_norm", "pool_act"};
+constexpr const char* kFuseRewrites[] = {"glu", "glu_matmul", "head_loss", "matmul_scale", "matmul_add", "matmul_act", "add_norm", "sum_add"};
 
 // The order of the road. `optimising` passes can be skipped and the answer stays; the others give the graph its meaning on the device.
 constexpr Pass kGraphPasses[] = {
@@ -18,6 +19,8 @@ constexpr Pass kGraphPasses[] = {
     {"simplify", "removes identities, repeated and unused nodes", true, kSimplifyRewrites, simplify},
     // A product with a quantised weight states how its activations are represented.
     {"quantize", "sets the activation format of products with quantised weights", false, {}, quantize},
+    // What evaluation holds fixed goes into weights, before convolutions and pools are taken apart.
+    {"fold", "folds batch norm into convolutions and activations into pools", true, kFoldRewrites, fold},
     // Composites this device has no kernel for become simpler ops, before fusion could hide them.
     {"expand", "replaces composite ops the device has no kernel for", false, {}, expand},
     // Neighbours that one kernel does in one go.

@@ -28,6 +28,8 @@ void check_range(const Program& program, size_t index) {
       break;
     case Space::state:
       if (b.at < 0 || static_cast<size_t>(b.at) >= program.states.size()) bad(program.states.size(), "state");
+      if (const Type& state = program.states[static_cast<size_t>(b.at)].type; max_bytes(b.type) > max_bytes(state))
+        fail(ErrorKind::usage, "program", "buffer {} ({}) is larger than the state {} it is in", index, to_string(b.type), to_string(state));
       break;
     case Space::constant:
       if (b.at < 0 || static_cast<size_t>(b.at) >= program.constants.size()) bad(program.constants.size(), "constant");

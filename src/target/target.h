@@ -34,6 +34,8 @@ struct KernelInfo {
   std::string (*refuse)(const NodeView& node, const Target& target);
   // Bytes of scratch memory the step needs in the arena with every size at its ceiling; null: none.
   int64_t (*scratch_bytes)(const NodeView& node, const Target& target) = nullptr;
+  // The input that may lie where the first result is written, if it is of its type; -1: none. No other input may.
+  int in_place = -1;
 };
 
 struct Target {

@@ -53,6 +53,10 @@ void add_rows_and_moves(std::vector<Case>& cases, Depth depth) {
   cases.push_back({"broadcast column", Broadcast{fixed({4, 6, 35})}, {{plain({6, 1}), normal(79)}}, exact()});
   cases.push_back({"broadcast row", Broadcast{fixed({4, 6, 35})}, {{plain({1, 35}), normal(79)}}, exact()});
   cases.push_back({"scatter_add", ScatterAdd{23}, {{plain({90, 19}), normal(80)}, {plain({90}, Dtype::i32), uniform_int(81, 20)}}, of_peak(90)});
+  cases.push_back({"scatter_add to something",
+                   ScatterAdd{23},
+                   {{plain({90, 19}), normal(80)}, {plain({90}, Dtype::i32), uniform_int(81, 20)}, {plain({23, 19}), normal(85)}},
+                   of_peak(91)});
   cases.push_back({"scatter_last",
                    ScatterLast{31},
                    {{rows_of(64, {3}), normal(82)}, {rows_of(64, {3}, Dtype::i32), [](int64_t i) { return static_cast<double>(i * 7 % 31); }}},
@@ -64,6 +68,12 @@ void add_rows_and_moves(std::vector<Case>& cases, Depth depth) {
     cases.push_back({"unfold", u, {{plain({3, 20, 5}), normal(83)}}, exact()});
     cases.push_back({"fold", Fold{20, kernel, 2, 1, 2}, {{plain({3, steps, 5, kernel}), normal(84)}}, of_peak(6)});
   }
+  for (auto [kernel, stride, padding] : {std::array<int64_t, 3>{3, 1, 1}, {20, 1, 0}, {4, 2, 2}})
+    for (Finish finish : {Finish::none, Finish::relu})
+      cases.push_back({"pool" + shape_name({kernel, stride, padding}),
+                       Pool{PoolKind::max, kernel, stride, padding, finish},
+                       {{plain({3, 20, 37}), normal(84)}},
+                       exact()});
   if (depth == Depth::full) cases.push_back({"sum of a batch", Sum{0}, {{plain({500, 3000}), normal(85)}}, of_peak(2000)});
 }
 
@@ -78,6 +88,10 @@ void add_gradient_products(std::vector<Case>& cases, Depth depth) {
                      OuterSum{},
                      {{plain({rows, n}), normal(86)}, {plain({rows, k}), normal(87)}},
                      of_lengths(0, 1, rows)});
+    cases.push_back({"outer_sum to something" + shape_name({rows, n, k}),
+                     OuterSum{},
+                     {{plain({rows, n}), normal(86)}, {plain({rows, k}), normal(87)}, {plain({n, k}), normal(88, 0.1)}},
+                     of_lengths(0, 1, rows + 1)});
     if (rows >= 16)
       for (bool transposed : {true, false})
         cases.push_back({"matmul bound" + shape_name({rows, n, k}),

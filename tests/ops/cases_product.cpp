@@ -31,12 +31,57 @@ double dot_bound(int64_t k, bool quantised, double x_norm, double w_norm) {
 Bound product_bound(int64_t n, int64_t k, bool quantised, bool transposed) {
   return [=](const Checked& c, size_t r) {
     auto x = row_norms(*c.in[0], k), w = transposed ? row_norms(*c.in[1], k) : column_norms(*c.in[1]);
+    return each(c, r, [&](int64_t i) { return dot_bound(k, quantised, x[static_cast<size_t>(i / n)], w[static_cast<size_t>(i % n)]); });
+  };
+}
+
+// |z| is at most scale |x| |w| and the bias; an activation is no steeper than 1.13, and takes a dozen roundings of what it is of.
+Bound fused_bound(const FusedMatmul& op, int64_t n, int64_t k) {
+  const bool quantised = op.activation == ActivationFormat::q8_32;
+  return [=](const Checked& c, size_t r) {
+    auto x = row_norms(*c.in[0], k), w = op.transpose_w ? row_norms(*c.in[1], k) : column_norms(*c.in[1]);
+    double added = 0;
+    for (size_t i = 2; i < c.in.size(); ++i) added += row_peaks(*c.in[i], static_cast<int64_t>(c.in[i]->data.size()))[0];
     return each(c, r, [&](int64_t i) {
-      double b = dot_bound(k, quantised, x[static_cast<size_t>(i / n)], w[static_cast<size_t>(i % n)]);
-      if (c.in.size() == 3) b += 2 * kEps * (std::fabs(c.out[r]->data[static_cast<size_t>(i)]) + b);
-      return b;
+      const double xn = x[static_cast<size_t>(i / n)], wn = w[static_cast<size_t>(i % n)], scale = std::fabs(static_cast<double>(op.scale));
+      return 1.2 * scale * dot_bound(k, quantised, xn, wn) + 16 * kEps * (1.2 * scale * xn * wn + added);
     });
   };
+}
+
+// A product with each of the things that may follow it, alone and together.
+std::vector<FusedMatmul> fused_forms(ActivationFormat a, bool transposed) {
+  const FusedMatmul plain{.transpose_w = transposed, .activation = a};
+  auto with = [&](auto change) {
+    FusedMatmul m = plain;
+    change(m);
+    return m;
+  };
+  return {with([](FusedMatmul& m) { m.bias = true; }),
+          with([](FusedMatmul& m) { m.residual = true; }),
+          with([](FusedMatmul& m) { m.scale = -0.5f, m.bias = true, m.residual = true; }),
+          with([](FusedMatmul& m) { m.bias = true, m.finish = Finish::gelu_tanh, m.residual = true; }),
+          with([](FusedMatmul& m) { m.bias = true, m.finish = Finish::gelu, m.keep = true; }),
+          with([](FusedMatmul& m) { m.finish = Finish::relu; }),
+          with([](FusedMatmul& m) { m.finish = Finish::silu, m.slope = true, m.residual = true; })};
+}
+
+std::string form_name(const FusedMatmul& m) {
+  std::string name = "fused_matmul";
+  for (const auto& [field, value] : fields(m))
+    if (value != "false" && field != "activation" && field != "transpose_w" && value != "none" && value != "1")
+      name += " " + field + (value == "true" ? "" : "=" + value);
+  return name;
+}
+
+// What a form reads beside x and w; rows: T, or a fixed number.
+std::vector<CaseInput> fused_inputs(const FusedMatmul& m, CaseInput x, CaseInput w, int64_t n, bool bound) {
+  const Type like = bound ? plain({x.type.shape[0].n, n}) : rows_of(64, {n});
+  std::vector<CaseInput> in = {std::move(x), std::move(w)};
+  if (m.bias) in.push_back({plain({n}), normal(44)});
+  if (m.slope) in.push_back({like, normal(50)});
+  if (m.residual) in.push_back({like, normal(51)});
+  return in;
 }
 
 // |gate| and |up| are at most |x| |w|, plus what quantising x may add; the slope of an activation is at most 1.13.
@@ -62,9 +107,21 @@ Bound expert_bound(int64_t n, int64_t k, bool quantised, bool shared) {
   };
 }
 
+// With every size bound, as in learning: the products in which nothing is packed ahead.
+void add_bound_products(std::vector<Case>& cases) {
+  for (bool transposed : {true, false})
+    for (auto [n, k] : {Shape3{130, 60}, Shape3{70, 300}}) {
+      CaseInput x{plain({250, k}), normal(48)}, w{plain(transposed ? std::vector<int64_t>{n, k} : std::vector<int64_t>{k, n}), normal(49, 0.1)};
+      for (const FusedMatmul& m : fused_forms(ActivationFormat::f32, transposed))
+        cases.push_back(
+            {form_name(m) + " bound " + std::to_string(n) + "x" + std::to_string(k), m, fused_inputs(m, x, w, n, true), fused_bound(m, n, k)});
+    }
+}
+
 }  // namespace
 
 void add_products(std::vector<Case>& cases, Depth depth) {
+  add_bound_products(cases);
   for (const DtypeInfo& d : dtypes()) {
     if (d.dtype == Dtype::f64 || (!is_float(d.dtype) && !d.quantised)) continue;
     std::vector<Shape3> shapes = d.quantised ? std::vector<Shape3>{{70, d.block}, {144, 3 * d.block}} : std::vector<Shape3>{{70, 33}, {144, 515}};
@@ -80,10 +137,10 @@ void add_products(std::vector<Case>& cases, Depth depth) {
         bool quantised = a == ActivationFormat::q8_32;
         std::string what = std::string(d.name) + (quantised ? " q8_32 " : " f32 ") + std::to_string(n) + "x" + std::to_string(k);
         CaseInput x{rows_of(64, {k}), normal(41)}, w{plain({n, k}, d.dtype), normal(42, 0.1)}, w2{plain({n, k}, d.dtype), normal(43, 0.1)};
-        Bound bound = product_bound(n, k, quantised, true);
+        const Bound bound = product_bound(n, k, quantised, true);
         cases.push_back({"matmul " + what, Matmul{true, a}, {x, w}, bound, 64});
-        cases.push_back({"matmul_add bias " + what, MatmulAdd{true, a}, {x, w, {plain({n}), normal(44)}}, bound, 64});
-        cases.push_back({"matmul_add residual " + what, MatmulAdd{true, a}, {x, w, {rows_of(64, {n}), normal(44)}}, bound, 64});
+        for (const FusedMatmul& m : fused_forms(a, true))
+          cases.push_back({form_name(m) + " " + what, m, fused_inputs(m, x, w, n, false), fused_bound(m, n, k), 64});
         for (Activation kind : {Activation::silu, Activation::gelu_tanh})  // the gated pair
           cases.push_back({"glu_matmul " + what, GluMatmul{kind, a}, {x, w, w2}, glu_bound(n, k, quantised), 64});
 
@@ -104,11 +161,8 @@ void add_products(std::vector<Case>& cases, Depth depth) {
     if (!d.quantised) {
       CaseInput x{rows_of(64, {77}), normal(48)}, w{plain({77, 90}, d.dtype), normal(49, 0.1)};
       cases.push_back({std::string("matmul kn ") + d.name, Matmul{false, ActivationFormat::f32}, {x, w}, product_bound(90, 77, false, false), 64});
-      cases.push_back({std::string("matmul_add kn ") + d.name,
-                       MatmulAdd{false, ActivationFormat::f32},
-                       {x, w, {plain({90}), normal(44)}},
-                       product_bound(90, 77, false, false),
-                       64});
+      for (const FusedMatmul& m : fused_forms(ActivationFormat::f32, false))
+        cases.push_back({form_name(m) + " kn " + d.name, m, fused_inputs(m, x, w, 90, false), fused_bound(m, 90, 77), 64});
     }
   }
 }

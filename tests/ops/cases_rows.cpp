@@ -35,24 +35,27 @@ Bound add_norm_bound(int64_t n) {
   };
 }
 
-// The mean is off by (n + 1) eps max|x|, and what is left after subtracting it is scaled by 1 / deviation.
+// y = layer_norm(x, w, b): the mean is off by (n + 1) eps max|x|, and what is left after subtracting it is scaled by 1 / deviation.
+std::vector<double> layer_norm_errors(int64_t n, const RefValue& of, const RefValue& weight, const RefValue& shift, const RefValue& result) {
+  auto width = static_cast<size_t>(n);
+  const auto &x = of.data, &w = weight.data, &b = shift.data, &y = result.data;
+  auto peaks = row_peaks(of, n);
+  std::vector<double> bounds(y.size());
+  for (size_t row = 0; row < peaks.size(); ++row) {
+    double mean = 0, square = 0;
+    for (size_t j = 0; j < width; ++j) mean += x[row * width + j] / static_cast<double>(n);
+    for (size_t j = 0; j < width; ++j) square += (x[row * width + j] - mean) * (x[row * width + j] - mean) / static_cast<double>(n);
+    const double scale = 1 / std::sqrt(square + 1e-5);
+    for (size_t i = row * width; i < (row + 1) * width; ++i)
+      bounds[i] = (static_cast<double>(n) + 10) * kEps * (peaks[row] * scale * std::fabs(w[i % width]) + std::fabs(y[i]) + std::fabs(b[i % width]));
+  }
+  return bounds;
+}
 Bound layer_norm_bound(int64_t n) {
-  return [=](const Checked& c, size_t r) {
-    auto width = static_cast<size_t>(n);
-    const auto &x = c.in[0]->data, &w = c.in[1]->data, &b = c.in[2]->data, &y = c.out[0]->data;
-    auto peaks = row_peaks(*c.in[0], n);
-    std::vector<double> scale(peaks.size());
-    for (size_t row = 0; row < scale.size(); ++row) {
-      double mean = 0, square = 0;
-      for (size_t j = 0; j < width; ++j) mean += x[row * width + j] / static_cast<double>(n);
-      for (size_t j = 0; j < width; ++j) square += (x[row * width + j] - mean) * (x[row * width + j] - mean) / static_cast<double>(n);
-      scale[row] = 1 / std::sqrt(square + 1e-5);
-    }
-    return each(c, r, [&](int64_t index) {
-      auto i = static_cast<size_t>(index), row = i / width;
-      return (static_cast<double>(n) + 8) * kEps * (peaks[row] * scale[row] * std::fabs(w[i % width]) + std::fabs(y[i]) + std::fabs(b[i % width]));
-    });
-  };
+  return [=](const Checked& c, size_t) { return layer_norm_errors(n, *c.in[0], *c.in[1], *c.in[2], *c.out[0]); };
+}
+Bound add_layer_norm_bound(int64_t n) {
+  return [=](const Checked& c, size_t r) { return r == 0 ? relative(1)(c, r) : layer_norm_errors(n, *c.out[0], *c.in[2], *c.in[3], *c.out[1]); };
 }
 
 Bound column_bound(double n) {
@@ -85,6 +88,11 @@ void add_rows(std::vector<Case>& cases, Depth depth) {
       cases.push_back({"add_rms_norm " + w, AddRmsNorm{1e-6f, offset}, {x, {rows_of(64, {n}), normal(33)}, weight}, add_norm_bound(n), 64});
     }
     cases.push_back({"layer_norm " + w, LayerNorm{1e-5f}, {x, weight, {plain({n}), normal(34)}}, layer_norm_bound(n), 64});
+    cases.push_back({"add_layer_norm " + w,
+                     AddLayerNorm{1e-5f},
+                     {x, {rows_of(64, {n}), normal(33)}, weight, {plain({n}), normal(34)}},
+                     add_layer_norm_bound(n),
+                     64});
   }
   // Along another axis: columns in lanes.
   for (int axis : {0, 1}) {

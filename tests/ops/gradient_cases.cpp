@@ -73,6 +73,7 @@ void add_moves(Cases& c) {
   c.begin(Broadcast{fixed({4, 2, 3})}).f32({2, 1});
   c.begin(Gather{}).f32({5, 3}).i32({4}, {1, 4, 1, 0});
   c.begin(ScatterAdd{5}).f32({4, 3}).i32({4}, {1, 4, 1, 0});
+  c.begin(ScatterAdd{5}).f32({4, 3}).i32({4}, {1, 4, 1, 0}).f32({5, 3});
   for (int axis : {0, 1, -1}) {
     c.begin(Sum{axis}).f32({3, 4, 2});
     c.begin(Mean{axis}).f32({3, 4, 2});
@@ -90,13 +91,21 @@ void add_norms_and_products(Cases& c) {
   c.begin(RmsNormGrad{1e-5f, 1}).f32({3, 6}).f32({6}, 0.3).f32({3, 6});
   c.begin(LayerNormGrad{1e-5f}).f32({3, 6}).f32({6}, 0.3, 1).f32({3, 6});
   c.begin(AddRmsNorm{1e-5f, 0}).f32({3, 6}).f32({3, 6}).f32({6}, 0.3, 1);
+  c.begin(AddLayerNorm{1e-5f}).f32({3, 6}).f32({3, 6}).f32({6}, 0.3, 1).f32({6});
   for (bool transposed : {true, false}) {
     c.begin(Matmul{.transpose_w = transposed}).f32({4, 3}).f32(transposed ? Shape{5, 3} : Shape{3, 5});
     c.begin(Matmul{.transpose_w = transposed}).f32({2, 2, 3}).f32(transposed ? Shape{5, 3} : Shape{3, 5});
-    c.begin(MatmulAdd{.transpose_w = transposed}).f32({4, 3}).f32(transposed ? Shape{5, 3} : Shape{3, 5}).f32({5});
+    const Shape w = transposed ? Shape{5, 3} : Shape{3, 5};
+    c.begin(FusedMatmul{.transpose_w = transposed, .bias = true}).f32({4, 3}).f32(w).f32({5});
+    c.begin(FusedMatmul{.transpose_w = transposed, .scale = 0.5f, .bias = true, .finish = Finish::gelu, .residual = true, .keep = true})
+        .f32({4, 3})
+        .f32(w)
+        .f32({5})
+        .f32({4, 5});
   }
   c.begin(OuterSum{}).f32({4, 2}).f32({4, 3});
   c.begin(OuterSum{}).f32({2, 2, 2}).f32({2, 2, 3});
+  c.begin(OuterSum{}).f32({4, 2}).f32({4, 3}).f32({2, 3});
   c.begin(GluMatmul{.kind = Activation::silu}).f32({2, 3}).f32({4, 3}).f32({4, 3});
   c.begin(ExpertMatmul{}).f32({3, 4}).f32({3, 2, 4}).i32({3, 2}, {0, 2, 2, 1, 0, 0});
   c.begin(ExpertMatmul{}).f32({3, 2, 4}).f32({3, 2, 4}).i32({3, 2}, {0, 2, 2, 1, 0, 0});

@@ -1,6 +1,8 @@
 # ./dev bench [NAME]: the programs of bench/, or those whose path below bench/ contains NAME; each prints one JSON line per measurement.
 # ./dev bench adapters | cpu | peers [--write] [--quick]: tools/bench/NAME.py, a table of what `motley bench` reaches, alone or beside another program.
 # ./dev bench sst2 [--only NAME,...] [--write]: what training a sentiment classifier in several ways reaches.
+# ./dev bench train [--write] [--quick]: steps of training beside PyTorch's, Debian's and the current one of PyPI, which is some 3 GB. Where a Python
+# has that already, name it in MOTLEY_TORCH.
 # ./dev bench peers --isa avx2: both without AVX-512; the other program is compiled so, which takes a while the first time.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 if [ -e "tools/bench/${1:-}.py" ]; then
@@ -17,6 +19,13 @@ if [ -e "tools/bench/${1:-}.py" ]; then
     fi
     virtual_environment tools/bench/requirements.txt "$venv"
     python=$venv/bin/python
+  fi
+  if [ "$1" = train ]; then
+    need bench
+    if [ -z "${MOTLEY_TORCH:-}" ]; then
+      virtual_environment tools/bench/train_requirements.txt
+      export MOTLEY_TORCH=build/venv/bin/python
+    fi
   fi
   PYTHONPATH=tools MOTLEY=$root/build/release/motley exec "$python" "tools/bench/$1.py" "${@:2}"
 fi

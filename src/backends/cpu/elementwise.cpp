@@ -169,7 +169,7 @@ constexpr CpuKernel entry(const char* name, void (*run)(const Launch&, Worker&),
 }
 
 constexpr CpuKernel kKernels[] = {
-    entry<Add>("add", binary<kAdd>),
+    {{.name = "add", .op = op_index<Add>(), .numerics = "f32", .refuse = refuse_elementwise, .in_place = 0}, binary<kAdd>},
     entry<Sub>("sub", binary<kSub>),
     entry<Mul>("mul", binary<kMul>),
     entry<Div>("div", binary<kDiv>),

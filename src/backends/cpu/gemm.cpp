@@ -37,6 +37,8 @@ class Columns {
   void store() const {
     for (int64_t i = begin_; i < end_ && !whole(); ++i) std::memcpy(at(i), own_ + (i - begin_) * kPanelColumns, bytes());
   }
+  // Of finished sums, which are still in cache.
+  void finish(const KernelTable& k) const { g_.epilogue->apply(k, begin_, end_ - begin_, column_, width_, data(), row()); }
 
  private:
   bool whole() const { return width_ == kPanelColumns; }
@@ -84,7 +86,7 @@ void panels_over_rows(const Gemm& g, const PanelSource& b, int64_t l0, int64_t l
       int64_t first = task % parts * per_part, stop = std::min(g.m, first + per_part);
       for (int64_t l = 0; l < length; l += kChunk) {
         int64_t n = std::min(kChunk, length - l);
-        bool fresh = l0 + l == 0 && !g.add;
+        bool fresh = l0 + l == 0 && !g.add, last = g.epilogue && l0 + l + n == g.k;
         b.fill(panel, count, l0 + l, n, piece, spare);
         for (int64_t row = first; row < stop; row += kRowBlock)
           for (int64_t p = 0; p < count; ++p) {
@@ -100,10 +102,19 @@ void panels_over_rows(const Gemm& g, const PanelSource& b, int64_t l0, int64_t l
                                .first = fresh});
             });
             c.store();
+            if (last) c.finish(k);
           }
       }
     }
   });
+}
+
+// Rows of a task: at most kRowBlock, whole register tiles, and as many tasks as the workers can share evenly.
+int64_t even_block(int64_t m, const KernelTable& k, int64_t workers) {
+  const int64_t tile = k.tile_rows[k.num_tile_rows - 1];
+  auto up = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
+  const int64_t blocks = up((m + kRowBlock - 1) / kRowBlock, workers);
+  return std::clamp(up((m + blocks - 1) / std::max<int64_t>(blocks, 1), tile), tile, kRowBlock);
 }
 
 // b is shared: a task is a block of rows of a, over all panels.
@@ -114,18 +125,20 @@ void rows_over_panels(const Gemm& g, int64_t l0, int64_t length, const KernelTab
   w.barrier();
   auto* tiles = reinterpret_cast<float*>(w.memory());
   float* own = tiles + kChunk * kRowBlock;
-  w.split((g.m + kRowBlock - 1) / kRowBlock, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin * kRowBlock; row < std::min(g.m, end * kRowBlock); row += kRowBlock) {
-      int64_t rows = std::min(kRowBlock, g.m - row);
+  const int64_t block = even_block(g.m, k, w.workers());
+  w.split((g.m + block - 1) / block, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * block; row < std::min(g.m, end * block); row += block) {
+      int64_t rows = std::min(block, g.m - row);
       for (int64_t l = 0; l < length; l += kChunk) {
         int64_t n = std::min(kChunk, length - l);
-        bool fresh = l0 + l == 0 && !g.add;
+        bool fresh = l0 + l == 0 && !g.add, last = g.epilogue && l0 + l + n == g.k;
         pack_tiles(k, g.a + row * g.a_row + (l0 + l) * g.a_k, g.a_row, g.a_k, rows, n, tiles);
         for (int64_t panel = 0; panel < panels(g.n); ++panel) {
           Columns c(g, panel, row, row + rows, own);
           if (!fresh) c.load();
           multiply_tiles(k, tiles, rows, n, shared + (panel * length + l) * kPanelColumns, c.data(), c.row(), fresh);
           c.store();
+          if (last) c.finish(k);
         }
       }
     }
@@ -142,9 +155,10 @@ void pack_tiles(const KernelTable& table, const float* a, int64_t a_row, int64_t
       const float* x[16];
       for (int r = 0; r < rows; ++r) x[r] = from + r * a_row;
       table.interleave(x, rows, k, tile);
+    } else if (rows == 6) {  // of a known size, a copy is two moves
+      for (int64_t l = 0; l < k; ++l) std::memcpy(tile + l * 6, from + l * a_k, 6 * sizeof(float));
     } else {
-      for (int64_t l = 0; l < k; ++l)
-        for (int r = 0; r < rows; ++r) tile[l * rows + r] = from[l * a_k + r];
+      for (int64_t l = 0; l < k; ++l) std::memcpy(tile + l * rows, from + l * a_k, static_cast<size_t>(rows) * sizeof(float));
     }
   });
 }

@@ -8,7 +8,7 @@
 #pragma once
 #include <cstdint>
 
-#include "backends/cpu/kernel.h"
+#include "backends/cpu/epilogue.h"
 
 namespace motley::cpu {
 
@@ -20,7 +20,8 @@ struct Gemm {
   int64_t b_k = 0, b_column = 0;
   float* c = nullptr;
   int64_t c_row = 0;
-  bool add = false;  // to what c holds
+  bool add = false;                    // to what c holds
+  const Epilogue* epilogue = nullptr;  // null: none. Otherwise c is where the sums are formed, and what is written is the epilogue's affair
 };
 
 int64_t gemm_scratch(int64_t m, int64_t n, int64_t k);          // bytes

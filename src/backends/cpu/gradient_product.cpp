@@ -13,29 +13,43 @@ namespace {
 int64_t row_count(const Array& x) { return x.size() / std::max<int64_t>(x.dim(-1), 1); }
 int64_t row_count(const Type& x) { return max_elements(x.shape) / std::max<int64_t>(x.dim(-1).n, 1); }
 
+// f(begin, count) over runs of y's elements.
+template <class Function>
+void split_runs(const Array& y, Worker& w, Function&& f) {
+  constexpr int64_t kRun = 4096;
+  w.split((y.size() + kRun - 1) / kRun, 1, [&](int64_t begin, int64_t end) { f(begin * kRun, std::min(y.size(), end * kRun) - begin * kRun); });
+}
 void zero(const Array& y, Worker& w) {
-  w.split(y.size() / 4096 + 1, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * 4096; i < std::min(y.size(), end * 4096); i += 4096)
-      std::fill_n(y.f32() + i, std::min<int64_t>(4096, y.size() - i), 0.0f);
-  });
+  split_runs(y, w, [&](int64_t at, int64_t n) { std::fill_n(y.f32() + at, n, 0.0f); });
+}
+void copy(const float* from, const Array& to, Worker& w) {
+  split_runs(to, w, [&](int64_t at, int64_t n) { std::copy_n(from + at, n, to.f32() + at); });
 }
 
-void matmul(const Launch& l, Worker& w) {
+Gemm product(const Launch& l, bool transposed) {
   const Array &x = *l.in[0], &weight = *l.in[1], &y = *l.out[0];
-  bool transposed = std::get<Matmul>(l.op).transpose_w;
   int64_t n = y.dim(-1), k = x.dim(-1);
-  gemm({.m = row_count(x),
-        .n = n,
-        .k = k,
-        .a = x.f32(),
-        .a_row = k,
-        .a_k = 1,
-        .b = weight.f32(),
-        .b_k = transposed ? 1 : n,
-        .b_column = transposed ? k : 1,
-        .c = y.f32(),
-        .c_row = n},
-       l.k, l.scratch, w);
+  return {.m = row_count(x),
+          .n = n,
+          .k = k,
+          .a = x.f32(),
+          .a_row = k,
+          .a_k = 1,
+          .b = weight.f32(),
+          .b_k = transposed ? 1 : n,
+          .b_column = transposed ? k : 1,
+          .c = y.f32(),
+          .c_row = n};
+}
+
+void matmul(const Launch& l, Worker& w) { gemm(product(l, std::get<Matmul>(l.op).transpose_w), l.k, l.scratch, w); }
+
+void fused_matmul(const Launch& l, Worker& w) {
+  const Epilogue epilogue = epilogue_of(l);
+  Gemm g = product(l, std::get<FusedMatmul>(l.op).transpose_w);
+  g.c = epilogue.out;
+  g.epilogue = &epilogue;
+  gemm(g, l.k, l.scratch, w);
 }
 
 Gemm outer(const float* a, const float* b, int64_t rows, int64_t n, int64_t k, float* out) {
@@ -44,8 +58,15 @@ Gemm outer(const float* a, const float* b, int64_t rows, int64_t n, int64_t k, f
 
 void outer_sum(const Launch& l, Worker& w) {
   const Array &a = *l.in[0], &b = *l.in[1], &y = *l.out[0];
-  if (row_count(a) == 0) return zero(y, w);
-  gemm(outer(a.f32(), b.f32(), row_count(a), a.dim(-1), b.dim(-1), y.f32()), l.k, l.scratch, w);
+  const float* before = l.in.size() == 3 ? l.in[2]->f32() : nullptr;
+  Gemm g = outer(a.f32(), b.f32(), row_count(a), a.dim(-1), b.dim(-1), y.f32());
+  g.add = before != nullptr;
+  if (before && before != y.f32()) {
+    copy(before, y, w);
+    w.barrier();
+  }
+  if (g.k > 0) return gemm(g, l.k, l.scratch, w);
+  if (!before) zero(y, w);
 }
 
 // Scratch: where each expert's rows begin, their order, copies of both sides in that order, then gemm's own.
@@ -111,7 +132,8 @@ int64_t expert_scratch(const NodeView& node, const Target&) {
 constexpr const char* kNumerics = "panel.chunk256";
 constexpr CpuKernel kKernels[] = {
     {{"matmul_gemm", op_index<Matmul>(), kNumerics, refuse_matmul, matmul_scratch}, matmul},
-    {{"outer_sum", op_index<OuterSum>(), kNumerics, refuse_outer, outer_scratch}, outer_sum},
+    {{"fused_matmul_gemm", op_index<FusedMatmul>(), kNumerics, refuse_matmul, matmul_scratch}, fused_matmul},
+    {{"outer_sum", op_index<OuterSum>(), kNumerics, refuse_outer, outer_scratch, 2}, outer_sum},
     {{"expert_outer_sum", op_index<ExpertOuterSum>(), kNumerics, refuse_outer, expert_scratch}, expert_outer_sum},
 };
 

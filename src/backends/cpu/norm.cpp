@@ -38,6 +38,14 @@ void layer_norm(const Launch& l, Worker& w) {
   });
 }
 
+void add_layer_norm(const Launch& l, Worker& w) {
+  const Array &x = *l.in[0], &y = *l.in[1];
+  split_rows(x, w, [&](int64_t at) {
+    l.k.add_layer_norm(l.out[0]->f32() + at, l.out[1]->f32() + at, x.f32() + at, y.f32() + at, l.in[2]->f32(), l.in[3]->f32(), x.dim(-1),
+                       std::get<AddLayerNorm>(l.op).eps);
+  });
+}
+
 // Gradients to a norm's weights are sums over rows. Blocks of rows of a fixed number have a partial sum each, in scratch; then the partial sums
 // are added in order, so that the result does not depend on who formed which.
 constexpr int64_t kRowsPerPart = 32;
@@ -99,6 +107,7 @@ constexpr CpuKernel kKernels[] = {
     {{.name = "rms_norm", .op = op_index<RmsNorm>(), .numerics = "f32", .refuse = refuse_norm}, rms_norm},
     {{.name = "add_rms_norm", .op = op_index<AddRmsNorm>(), .numerics = "f32", .refuse = refuse_add_norm}, add_rms_norm},
     {{.name = "layer_norm", .op = op_index<LayerNorm>(), .numerics = "f32", .refuse = refuse_norm}, layer_norm},
+    {{.name = "add_layer_norm", .op = op_index<AddLayerNorm>(), .numerics = "f32", .refuse = refuse_add_norm}, add_layer_norm},
     {{"rms_norm_grad", op_index<RmsNormGrad>(), "f32", refuse_norm, backward_scratch<1>}, rms_norm_grad},
     {{"layer_norm_grad", op_index<LayerNormGrad>(), "f32", refuse_norm, backward_scratch<2>}, layer_norm_grad},
 };

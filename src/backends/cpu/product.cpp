@@ -1,8 +1,8 @@
-// Launchers of products with weights: matmul, with a sum or a gated pair of weights after it, and per expert.
+// Launchers of products with weights: matmul, with what follows it, with a gated pair of weights, and per expert.
 //
 // Activations are arranged once per step in tiles of rows (tiles.h), int8 for block formats. The output is cut into panels
 // of 64 columns x up to 480 rows; a task computes its part from first k to last into memory of its own, in the order that depends on k alone,
-// and then writes the result with whatever follows the product. Weights in plain layout are packed in pieces just before use, so they
+// and then writes the result with whatever follows the product (epilogue.h). Weights in plain layout are packed in pieces just before use, so they
 // take the same code and give the same bits.
 #include "backends/cpu/product.h"
 
@@ -189,14 +189,13 @@ void int_panel(const KernelTable& k, const Product& p, Dtype dtype, const PanelO
 void write_panel(const KernelTable& k, const Product& p, const Rows& rows, int64_t begin, int64_t end, int64_t column, const float* c,
                  const float* c2) {
   int64_t n = std::min<int64_t>(kPanelColumns, p.n - column);
+  if (p.epilogue) return p.epilogue->apply(k, begin, end - begin, column, n, c, kPanelColumns);  // rows in their order: none of experts
   for (int64_t i = begin; i < end; ++i) {
     int64_t row = rows.out_row(i);
     float* out = p.out + row * p.n + column;
     const float* from = c + (i - begin) * kPanelColumns;
     if (p.num_weights == 2)
       k.glu[static_cast<size_t>(p.glu)](out, from, c2 + (i - begin) * kPanelColumns, n);
-    else if (p.add)
-      k.binary[kAdd](out, from, p.add + row * p.add_stride + column, n, 1, 1);
     else
       std::memcpy(out, from, static_cast<size_t>(n) * 4);
   }
@@ -273,12 +272,10 @@ void matmul(const Launch& l, Worker& w) {
   run_dense(p, l, w);
 }
 
-void matmul_add(const Launch& l, Worker& w) {
-  const auto& op = std::get<MatmulAdd>(l.op);
-  Product p{.quantised = op.activation == ActivationFormat::q8_32, .columns = !op.transpose_w};
-  const Array& c = *l.in[2];
-  p.add = c.f32();
-  p.add_stride = c.rank == 1 ? 0 : l.out[0]->dim(-1);
+void fused_matmul(const Launch& l, Worker& w) {
+  const auto& op = std::get<FusedMatmul>(l.op);
+  const Epilogue epilogue = epilogue_of(l);
+  Product p{.quantised = op.activation == ActivationFormat::q8_32, .columns = !op.transpose_w, .epilogue = &epilogue};
   run_dense(p, l, w);
 }
 
@@ -364,8 +361,8 @@ constexpr const char* kNumerics = "panel.chunk256";
 constexpr CpuKernel kKernels[] = {
     {{"matmul_panel", op_index<Matmul>(), kNumerics, refuse_dense<Matmul, true>, dense_scratch<Matmul>}, matmul},
     {{"matmul_plain", op_index<Matmul>(), kNumerics, refuse_dense<Matmul, false>, dense_scratch<Matmul>}, matmul},
-    {{"matmul_add_panel", op_index<MatmulAdd>(), kNumerics, refuse_dense<MatmulAdd, true>, dense_scratch<MatmulAdd>}, matmul_add},
-    {{"matmul_add_plain", op_index<MatmulAdd>(), kNumerics, refuse_dense<MatmulAdd, false>, dense_scratch<MatmulAdd>}, matmul_add},
+    {{"fused_matmul_panel", op_index<FusedMatmul>(), kNumerics, refuse_dense<FusedMatmul, true>, dense_scratch<FusedMatmul>}, fused_matmul},
+    {{"fused_matmul_plain", op_index<FusedMatmul>(), kNumerics, refuse_dense<FusedMatmul, false>, dense_scratch<FusedMatmul>}, fused_matmul},
     {{"glu_matmul_panel", op_index<GluMatmul>(), kNumerics, refuse_dense<GluMatmul, true>, dense_scratch<GluMatmul>}, glu_matmul},
     {{"glu_matmul_plain", op_index<GluMatmul>(), kNumerics, refuse_dense<GluMatmul, false>, dense_scratch<GluMatmul>}, glu_matmul},
     {{"expert_matmul_panel", op_index<ExpertMatmul>(), kNumerics, refuse_expert<true>, expert_scratch}, expert_matmul},

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backends/cpu/epilogue.h"
 #include "ir/op.h"
 #include "tensor/dtype.h"
 
@@ -24,9 +25,8 @@ struct Product {
   const float* x = nullptr;
   int64_t k = 0, n = 0;
   Weight weights[2] = {};
-  float* out = nullptr;        // [rows, n]
-  const float* add = nullptr;  // added to each row, add_stride floats apart (0: the same for all)
-  int64_t add_stride = 0;
+  float* out = nullptr;                // [rows, n]
+  const Epilogue* epilogue = nullptr;  // null: none
 };
 
 }  // namespace motley::cpu

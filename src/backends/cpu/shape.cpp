@@ -103,6 +103,7 @@ void broadcast(const Launch& l, Worker& w) {
 // Scratch: the inputs' order by row and where each row's begin. A row's sum goes by rising input, so it does not depend on who forms it.
 void scatter_add(const Launch& l, Worker& w) {
   const Array &x = *l.in[0], &ids = *l.in[1], &y = *l.out[0];
+  const float* before = l.in.size() == 3 ? l.in[2]->f32() : nullptr;
   int64_t rows = y.dims[0], count = ids.size(), width = y.size() / rows;
   auto* begins = reinterpret_cast<int32_t*>(l.scratch);
   int32_t* order = begins + rows + 1;
@@ -121,7 +122,10 @@ void scatter_add(const Launch& l, Worker& w) {
   w.split(rows, grain_for(width * 4), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       float* to = y.f32() + r * width;
-      std::fill_n(to, width, 0.0f);
+      if (!before)
+        std::fill_n(to, width, 0.0f);
+      else if (before != y.f32())
+        std::copy_n(before + r * width, width, to);
       int64_t stop = r + 1 < rows ? begins[r + 2] : count;
       for (int64_t i = begins[r + 1]; i < stop; ++i) l.k.binary[kAdd](to, to, x.f32() + order[i] * width, width, 1, 1);
     }
@@ -185,7 +189,7 @@ constexpr CpuKernel kKernels[] = {
     entry<Pad>("pad", pad),
     entry<Broadcast>("broadcast", broadcast),
     entry<Gather>("gather", gather, refuse_gather),
-    {{"scatter_add", op_index<ScatterAdd>(), "f32", refuse_scatter, scatter_scratch}, scatter_add},
+    {{"scatter_add", op_index<ScatterAdd>(), "f32", refuse_scatter, scatter_scratch, 2}, scatter_add},
     entry<ScatterLast>("scatter_last", scatter_last, refuse_scatter),
 };
 

@@ -33,7 +33,7 @@ const std::vector<CpuKernel>& kernels() {
 std::string_view packed_layout(const Type& weight, const Op& product, const Target&) {
   bool transposed = true;
   if (const auto* m = std::get_if<Matmul>(&product)) transposed = m->transpose_w;
-  if (const auto* m = std::get_if<MatmulAdd>(&product)) transposed = m->transpose_w;
+  if (const auto* m = std::get_if<FusedMatmul>(&product)) transposed = m->transpose_w;
   // Float weights that gradients pass through are read by columns too, which needs them plain; blocks are unpacked either way.
   return (transposed || is_block_format(weight.dtype)) && can_pack(weight.dtype, weight.dim(-1).n) ? kPanelLayout : kPlainLayout;
 }

@@ -1,5 +1,7 @@
-// Launchers of unfold and fold: windows over a sequence, channels last. They only move or add elements; a sequence belongs to one worker.
+// Launchers of unfold, fold and max pooling: windows over a sequence, channels last. Unfold and fold only move or add elements; a sequence belongs
+// to one worker.
 #include <algorithm>
+#include <limits>
 
 #include "backends/cpu/kernel.h"
 
@@ -45,10 +47,36 @@ void fold(const Launch& l, Worker& w) {
   });
 }
 
+// The largest of each window, and what activation is taken of it: a row of channels at a time, so no window is laid out.
+void pool(const Launch& l, Worker& w) {
+  const auto& op = std::get<Pool>(l.op);
+  const Array &x = *l.in[0], &y = *l.out[0];
+  const int64_t length = x.dims[1], channels = x.dims[2], steps = y.dims[1];
+  w.split(x.dims[0] * steps, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* from = x.f32() + row / steps * length * channels;
+      float* to = y.f32() + row * channels;
+      const int64_t first = row % steps * op.stride - op.padding, low = std::max<int64_t>(first, 0), high = std::min(first + op.kernel, length);
+      if (high - low < op.kernel)
+        std::fill_n(to, channels, std::numeric_limits<float>::lowest());  // what lies outside counts as this
+      else
+        std::copy_n(from + low * channels, channels, to);
+      for (int64_t at = low; at < high; ++at) l.k.binary[kMaximum](to, to, from + at * channels, channels, 1, 1);
+      if (op.finish != Finish::none) l.k.unary[kSilu + static_cast<int>(activation_of(op.finish))](to, to, channels, 0);
+    }
+  });
+}
+
+std::string refuse_pool(const NodeView& node, const Target&) {
+  if (std::get<Pool>(node.op).kind != PoolKind::max) return "takes the largest; averages are windows and their mean";
+  return refuse_unless_plain(node);
+}
+
 std::string refuse_windows(const NodeView& node, const Target&) { return refuse_unless_plain(node); }
 
 constexpr CpuKernel kKernels[] = {
     {{"unfold", op_index<Unfold>(), "exact", refuse_windows}, unfold},
+    {{"max_pool", op_index<Pool>(), "exact", refuse_pool}, pool},
     {{"fold", op_index<Fold>(), "f32", refuse_windows}, fold},
 };
 

@@ -41,10 +41,7 @@ MOTLEY_INLINE F apply(F x, float parameter) {
   if constexpr (kOp == kTanh) return tanh(x);
   if constexpr (kOp == kErf) return erf(x);
   if constexpr (kOp == kSigmoid) return sigmoid(x);
-  if constexpr (kOp == kSilu) return silu(x);
-  if constexpr (kOp == kGelu) return gelu(x);
-  if constexpr (kOp == kGeluTanh) return gelu_tanh(x);
-  if constexpr (kOp == kRelu) return relu(x);
+  if constexpr (kOp == kSilu || kOp == kGelu || kOp == kGeluTanh || kOp == kRelu) return activate<kOp>(x);
   if constexpr (kOp == kSoftcap) return mul(set(parameter), tanh(div(x, set(parameter))));
 }
 

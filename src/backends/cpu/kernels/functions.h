@@ -7,6 +7,7 @@ namespace motley::cpu::MOTLEY_ISA {
 void fill_elementwise(KernelTable& table);
 void fill_rows(KernelTable& table);
 void fill_rope(KernelTable& table);
+void fill_finish(KernelTable& table);
 void fill_float_products(KernelTable& table);
 void fill_block_products(KernelTable& table);
 void fill_attention(KernelTable& table);

@@ -37,30 +37,9 @@ float dot(const float* x, const float* y, int64_t n) {
       n, [&](int64_t i, F s) __attribute__((always_inline)) { return fma(load_n(x + i, n - i), load_n(y + i, n - i), s); });
 }
 
-enum Kind { kSiluGrad, kGeluGrad, kGeluTanhGrad, kReluGrad };
-
-template <int kKind>
-MOTLEY_INLINE F slope(F x) {
-  F one = set(1.0f);
-  if constexpr (kKind == kSiluGrad) {
-    F s = sigmoid(x);
-    return mul(s, fma(x, sub(one, s), one));
-  }
-  if constexpr (kKind == kGeluGrad) {
-    F integral = mul(set(0.5f), add(one, erf(mul(x, set(0.70710678f)))));
-    return fma(mul(x, set(0.39894228f)), exp(mul(mul(x, x), set(-0.5f))), integral);
-  }
-  if constexpr (kKind == kGeluTanhGrad) {
-    F s = mul(x, x), t = tanh(mul(set(0.79788456f), fma(mul(set(0.044715f), s), x, x)));
-    F inner = mul(set(0.79788456f), fma(set(3 * 0.044715f), s, one));
-    return mul(set(0.5f), fma(mul(x, fnma(t, t, one)), inner, add(one, t)));
-  }
-  if constexpr (kKind == kReluGrad) return select_less(zero(), x, one, zero());
-}
-
-template <int kKind>
+template <int kOp>
 void act_grad(float* dx, const float* x, const float* dy, int64_t n) {
-  for (int64_t i = 0; i < n; i += 16) store_n(dx + i, mul(load_n(dy + i, n - i), slope<kKind>(load_n(x + i, n - i))), n - i);
+  for (int64_t i = 0; i < n; i += 16) store_n(dx + i, mul(load_n(dy + i, n - i), slope<kOp>(load_n(x + i, n - i))), n - i);
 }
 
 // dx = r (w dy - unit * mean(w dy * unit)), unit = r x; dw += dy * unit.
@@ -152,10 +131,10 @@ void attend_slopes(const AttendSlopes& a) {
 }  // namespace
 
 void fill_learning(KernelTable& t) {
-  t.act_grad[0] = act_grad<kSiluGrad>;
-  t.act_grad[1] = act_grad<kGeluGrad>;
-  t.act_grad[2] = act_grad<kGeluTanhGrad>;
-  t.act_grad[3] = act_grad<kReluGrad>;
+  t.act_grad[0] = act_grad<kSilu>;
+  t.act_grad[1] = act_grad<kGelu>;
+  t.act_grad[2] = act_grad<kGeluTanh>;
+  t.act_grad[3] = act_grad<kRelu>;
   t.rms_norm_grad = rms_norm_grad;
   t.layer_norm_grad = layer_norm_grad;
   t.square_sum = square_sum;

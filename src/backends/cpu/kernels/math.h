@@ -1,6 +1,7 @@
 // Elementary functions of vectors, accurate to about one unit in the last place; measured by tests/ops against the reference in double.
 #pragma once
 #include "backends/cpu/kernels/simd.h"
+#include "backends/cpu/kernels/table.h"
 
 namespace motley::cpu::MOTLEY_ISA {
 
@@ -92,6 +93,34 @@ MOTLEY_INLINE F gelu_tanh(F x) {
   F inner = mul(set(0.79788456f), fma(mul(set(0.044715f), mul(x, x)), x, x));
   return mul(mul(set(0.5f), x), add(set(1.0f), tanh(inner)));
 }
-MOTLEY_INLINE F relu(F x) { return select_less(x, zero(), zero(), x); }
+// Of -0 it is +0, so that the greatest of several may be taken before or after it.
+MOTLEY_INLINE F relu(F x) { return select_less(zero(), x, x, select_nan(x, x, zero())); }
+
+// An activation by its number in Unary (table.h), and its derivative.
+template <int kOp>
+MOTLEY_INLINE F activate(F x) {
+  if constexpr (kOp == kSilu) return silu(x);
+  if constexpr (kOp == kGelu) return gelu(x);
+  if constexpr (kOp == kGeluTanh) return gelu_tanh(x);
+  if constexpr (kOp == kRelu) return relu(x);
+}
+template <int kOp>
+MOTLEY_INLINE F slope(F x) {
+  F one = set(1.0f);
+  if constexpr (kOp == kSilu) {
+    F s = sigmoid(x);
+    return mul(s, fma(x, sub(one, s), one));
+  }
+  if constexpr (kOp == kGelu) {
+    F integral = mul(set(0.5f), add(one, erf(mul(x, set(0.70710678f)))));
+    return fma(mul(x, set(0.39894228f)), exp(mul(mul(x, x), set(-0.5f))), integral);
+  }
+  if constexpr (kOp == kGeluTanh) {
+    F s = mul(x, x), t = tanh(mul(set(0.79788456f), fma(mul(set(0.044715f), s), x, x)));
+    F inner = mul(set(0.79788456f), fma(set(3 * 0.044715f), s, one));
+    return mul(set(0.5f), fma(mul(x, fnma(t, t, one)), inner, add(one, t)));
+  }
+  if constexpr (kOp == kRelu) return select_less(zero(), x, one, zero());
+}
 
 }  // namespace motley::cpu::MOTLEY_ISA

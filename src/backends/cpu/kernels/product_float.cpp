@@ -64,8 +64,45 @@ void float_tile(const FloatTile& t) {
   if constexpr (kIndex + 1 < kNumTileRows) float_tile<Weight, kIndex + 1>(t);
 }
 
+#if defined(__AVX512F__) && !defined(MOTLEY_ISA_GENERIC)
+// Six rows, sixteen k at a time: element p of the 96 comes from row p % 6, k p / 6, so each vector of the result takes from a row by one permutation
+// under a mask. Element by element it was 3.5 % of a step of GPT-2 124M.
+struct SixRows {
+  alignas(64) int32_t k[6][16];
+  uint16_t of_row[6][6];
+};
+constexpr SixRows six_rows() {
+  SixRows t{};
+  for (int v = 0; v < 6; ++v)
+    for (int lane = 0; lane < 16; ++lane) {
+      t.k[v][lane] = (16 * v + lane) / 6;
+      t.of_row[v][(16 * v + lane) % 6] = static_cast<uint16_t>(t.of_row[v][(16 * v + lane) % 6] | 1u << lane);
+    }
+  return t;
+}
+constexpr SixRows kSixRows = six_rows();
+
+int64_t interleave_six(const float* const* x, int64_t k, float* a) {
+  int64_t i = 0;
+  for (; i + 16 <= k; i += 16, a += 96) {
+    __m512 row[6];
+    for (int r = 0; r < 6; ++r) row[r] = _mm512_loadu_ps(x[r] + i);
+    for (int v = 0; v < 6; ++v) {
+      const __m512i from = _mm512_load_si512(kSixRows.k[v]);
+      __m512 out = _mm512_maskz_permutexvar_ps(kSixRows.of_row[v][0], from, row[0]);
+      for (int r = 1; r < 6; ++r) out = _mm512_mask_permutexvar_ps(out, kSixRows.of_row[v][r], from, row[r]);
+      _mm512_storeu_ps(a + 16 * v, out);
+    }
+  }
+  return i;
+}
+#else
+int64_t interleave_six(const float* const*, int64_t, float*) { return 0; }
+#endif
+
 void interleave(const float* const* x, int rows, int64_t k, float* a) {
-  for (int64_t i = 0; i < k; ++i)
+  int64_t i = rows == 6 ? interleave_six(x, k, a) : 0;
+  for (a += i * rows; i < k; ++i)
     for (int r = 0; r < rows; ++r) *a++ = x[r][i];
 }
 

@@ -106,6 +106,11 @@ void layer_norm(float* out, const float* x, const float* w, const float* b, int6
   }
 }
 
+void add_layer_norm(float* sum, float* out, const float* x, const float* y, const float* w, const float* b, int64_t n, float eps) {
+  for (int64_t i = 0; i < n; i += 16) store_n(sum + i, add(load_n(x + i, n - i), load_n(y + i, n - i)), n - i);
+  layer_norm(out, sum, w, b, n, eps);
+}
+
 }  // namespace
 
 void fill_rows(KernelTable& t) {
@@ -120,6 +125,7 @@ void fill_rows(KernelTable& t) {
   t.rms_norm = rms_norm;
   t.add_rms_norm = add_rms_norm;
   t.layer_norm = layer_norm;
+  t.add_layer_norm = add_layer_norm;
 }
 
 }  // namespace motley::cpu::MOTLEY_ISA

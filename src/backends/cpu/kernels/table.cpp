@@ -12,6 +12,7 @@ void fill_table(KernelTable& table) {
   fill_elementwise(table);
   fill_rows(table);
   fill_rope(table);
+  fill_finish(table);
   fill_float_products(table);
   fill_block_products(table);
   fill_attention(table);

@@ -16,6 +16,7 @@ enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kLess, kNumBinary };
 enum Unary : int { kNeg, kExp, kLog, kSqrt, kRsqrt, kTanh, kErf, kSigmoid, kSilu, kGelu, kGeluTanh, kRelu, kSoftcap, kNumUnary };
 enum Reduction : int { kReduceSum, kReduceMean, kReduceMax, kNumReductions };
 constexpr int kNumActivations = 4;  // Glu kernels, in the order of ir's Activation: silu, gelu, gelu_tanh, relu
+constexpr int kNumFinishes = kNumActivations + 1;
 
 // Rows that a tile has at most.
 constexpr int kMaxTileRows = 64;
@@ -92,6 +93,21 @@ struct AttendSlopes {
   const float* mean;  // [rows]: sum of dy * y
 };
 
+// What follows a product, on rows of its result (ir/op.h, FusedMatmul): z = z scale + bias; out = finish(z), or z times finish's derivative at
+// slope_at; plus residual. Null: left out. out may be where z is.
+struct FinishRows {
+  int64_t rows, n;
+  const float* z;
+  int64_t z_row;
+  float* out;
+  int64_t row;  // floats from row to row of out, slope_at, residual and kept
+  float scale;
+  const float* bias;  // [n]
+  const float* slope_at;
+  const float* residual;
+  float* kept;  // gets z before it is finished
+};
+
 // One run of an update: n elements of each. `scale` multiplies the gradient, `keep` the weight (decoupled decay), `decay` is added to the
 // gradient times the weight (L2).
 struct UpdateRun {
@@ -131,6 +147,7 @@ struct KernelTable {
   void (*rms_norm)(float* out, const float* x, const float* w, int64_t n, float eps, float offset);
   void (*add_rms_norm)(float* sum, float* out, const float* x, const float* y, const float* w, int64_t n, float eps, float offset);
   void (*layer_norm)(float* out, const float* x, const float* w, const float* b, int64_t n, float eps);
+  void (*add_layer_norm)(float* sum, float* out, const float* x, const float* y, const float* w, const float* b, int64_t n, float eps);
 
   // One head: turns the first 2 * pairs elements, copies the rest.
   void (*rope_half)(float* out, const float* x, const float* cos, const float* sin, int64_t pairs, int64_t d);
@@ -143,6 +160,7 @@ struct KernelTable {
   // Writes `rows` activations of k elements each as the a, a_scale and a_sum of an IntTile; and as the a of a FloatTile.
   void (*quantise)(const float* const* x, int rows, int64_t k, int8_t* a, float* a_scale, int32_t* a_sum);
   void (*interleave)(const float* const* x, int rows, int64_t k, float* a);
+  void (*finish[kNumFinishes])(const FinishRows& rows);  // in the order of ir's Finish: none, silu, gelu, gelu_tanh, relu
   void (*int_tile[kNumBlockFormats])(const IntTile& tile);
   void (*unpack_floats[kNumBlockFormats])(const uint8_t* w, int64_t blocks, float* out);  // [32 blocks][64]
 
