@@ -109,7 +109,7 @@ def main():
     for version in pythons:
         head += [f"PyTorch {version} tok/s", "ratio"]
     head.append("times llm.c's recorded 32.5")
-    text = f"{stamp()}; {THREADS} threads, medians of {turns} turn{"s" if turns > 1 else ""}.\n\n{table(head, rows)}\n\nPeak memory of the process, MB:\n\n"
+    text = f"{stamp()}; {THREADS} threads, medians of {turns} turn{'s' if turns > 1 else ''}.\n\n{table(head, rows)}\n\nPeak memory of the process, MB:\n\n"
     publish("train", text + table(["shape", "rows x tokens", "Motley", *(f"PyTorch {v}" for v in pythons)], memory))
 
 
