@@ -65,10 +65,11 @@ Measurement benchmark_training(const std::string& name, const ModelConfig& confi
   auto device = open_device(options.device, wishes);
   const Target target = device->target();
   const ModelSource source = fresh_model(name, config, 1);
-  LearningPrograms programs = compile_learning(objective(source, options), {}, target,
-                                               {.update = {.op = Adamw{.decay = 0.1}, .clip = 1, .decays = {}},
-                                                .context = static_cast<double>(options.length) / (config.causal ? 2 : 1),
-                                                .skip = options.skip});
+  LearningOptions learning;
+  learning.update = {.op = Adamw{.decay = 0.1}, .clip = 1, .decays = {}};
+  learning.context = static_cast<double>(options.length) / (config.causal ? 2 : 1);
+  learning.skip = options.skip;
+  LearningPrograms programs = compile_learning(objective(source, options), {}, target, learning);
   const auto tokens = static_cast<double>(options.rows * options.length);
   Measurement m{.model = name,
                 .type = "f32",
