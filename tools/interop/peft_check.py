@@ -19,7 +19,7 @@ import safetensors.numpy
 import torch
 import transformers
 
-from motley_program import MODELS, ROOT, Report, need_program, run
+from motley_program import MODELS, ROOT, Report, has_shared, need_program, run, shared
 
 
 def our_logits(folder, ids, width, *flags):
@@ -61,9 +61,31 @@ def check_ours(report):
                 report.line(error < 2e-4 and plain > 1e-3, f"{model} {method}: our adapter in peft, largest error of a logit {error:.2g} (without: {plain:.2g})")
 
 
+# One that `motley finetune` learned and stored, beside a quantised file; peft runs it beside the weights that file was made of.
+def check_learned(report):
+    stories, text = "weights/stories260K/stories260K.gguf", "text/tinyshakespeare/input.txt"
+    if not (has_shared(stories) and has_shared(text)):
+        print(f"SKIP an adapter that learned: needs shared/data/{stories} and {text}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        hf, gguf, out = Path(folder) / "hf", Path(folder) / "q8_0.gguf", Path(folder) / "lora"
+        run("convert", shared(stories), "-o", hf, "-q")
+        run("quantize", shared(stories), "-t", "q8_0", "-o", gguf, "-q")
+        run("finetune", gguf, "--data", shared(text), "--lora", "--output", out, "--length", "64", "--batch", "8", "--steps", "20", "--eval-batches", "1", "-q")
+        base = transformers.AutoModelForCausalLM.from_pretrained(hf, torch_dtype=torch.float32, attn_implementation="eager")
+        tuned = peft.PeftModel.from_pretrained(base, out).eval()
+        ids = [1, 403, 407, 261, 378, 432]
+        with torch.no_grad():
+            expected = tuned(input_ids=torch.tensor([ids])).logits[0].numpy()
+        error = np.abs(our_logits(hf, ids, expected.shape[1], "--adapter", out) - expected).max()
+        plain = np.abs(our_logits(hf, ids, expected.shape[1]) - expected).max()
+        report.line(error < 2e-3 and plain > 0.1, f"an adapter that learned here, in peft: largest error of a logit {error:.2g} (without: {plain:.2g})")
+
+
 if __name__ == "__main__":
     need_program()
     outcome = Report()
     check_theirs(outcome)
     check_ours(outcome)
+    check_learned(outcome)
     outcome.finish()
