@@ -136,8 +136,10 @@ TEST(TextCnn, IsEvaluatedWithoutBatchNormAndKeepsLearningItsStatistics) {
   std::vector<std::vector<float>> logits;
   for (const std::set<std::string>& skip : {std::set<std::string>{}, {"fold"}}) {
     auto device = make_cpu_device({.threads = 2, .packed = false});
-    LearningPrograms programs =
-        compile_learning(cnn(source, true), cnn(source, false), device->target(), {.update = {.op = Sgd{}, .decays = {}}, .skip = skip});
+    LearningOptions options;
+    options.update = {.op = Sgd{}, .decays = {}};
+    options.skip = skip;
+    LearningPrograms programs = compile_learning(cnn(source, true), cnn(source, false), device->target(), options);
     // Steps as large as a convolution's result beside the product that makes it: of batch norm, unless it is folded.
     size_t large = 0;
     for (const Step& s : programs.evaluate.steps)
