@@ -9,6 +9,7 @@
 #include "api/generate_text.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "generate/sampler.h"
 
 namespace motley {
 namespace {
@@ -36,20 +37,13 @@ Samples read_for(const TextReader& reader, const DataOptions& given, const std::
   return samples;
 }
 
-double log_sum_exp_of(std::span<const float> logits) {
-  const auto top = static_cast<double>(*std::ranges::max_element(logits));
-  double sum = 0;
-  for (float x : logits) sum += std::exp(static_cast<double>(x) - top);
-  return top + std::log(sum);
-}
-
 void score_class_labels(const JointLogits& joint, const Samples& samples, LabelEvaluation& e) {
   std::vector<int32_t> truth, told;
   for (int64_t i = 0; i < samples.size(); ++i) {
     const auto& logits = joint.logits[static_cast<size_t>(i)];
     truth.push_back(static_cast<int32_t>(samples.labels(i)[0]));
     told.push_back(static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin()));
-    e.loss += log_sum_exp_of(logits) - static_cast<double>(logits[static_cast<size_t>(truth.back())]);
+    e.loss += log_sum_exp(logits) - static_cast<double>(logits[static_cast<size_t>(truth.back())]);
   }
   e.classes = score_classes(truth, told, static_cast<int64_t>(e.labels.size()));
 }

@@ -13,6 +13,7 @@
 #include "control/hf_folder.h"
 #include "io/dataset/hold_back.h"
 #include "io/dataset/overlap.h"
+#include "io/dataset/record.h"
 #include "io/json.h"
 #include "nn/convert.h"
 #include "nn/heads.h"
@@ -108,15 +109,6 @@ AugmentOptions augment_options(const TrainingRecipe& r) {
   o.command = r.augment_command, o.command_seconds = static_cast<double>(r.augment_timeout);
   o.copies = r.augment_copies, o.seed = static_cast<uint64_t>(r.seed);
   return o;
-}
-
-std::string thousands(int64_t n) {
-  std::string digits = fmt::format("{}", n), out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
 }
 
 // Smaller models bear larger steps: about the values that GPT-3's and Llama's papers list for their sizes, 1e-3 at 10 M parameters.
@@ -306,13 +298,16 @@ void publish(const std::string& checkpoint, const std::string& output) {
 void write_merged(const Learner& l, const std::string& folder, const std::string& to) {
   const PeftAdapter adapter = read_peft(folder);
   const ModelSource base = l.checkpoint ? model_from_checkpoint(l.checkpoint) : l.source;
-  fs::remove_all(to);
-  AtomicFolder out(to);
+  const std::string next = to + ".new";  // the earlier one stays until this one is whole
+  fs::remove_all(next);
+  AtomicFolder out(next);
   save_model(l, out, [&](const std::string& name) {
     auto own = adapter.states.find(name);  // a head need not be in the base
     return merged_weight(adapter, l.config, name, own == adapter.states.end() ? read_state(base, name) : own->second);
   });
   out.commit();
+  fs::remove_all(to);
+  fs::rename(next, to);
 }
 
 }  // namespace
@@ -328,7 +323,19 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
 
   DataOptions options = data_options(recipe, recipe.data, *learner, labelled);
   options.augment = augment_options(recipe);
-  Samples data = read_samples(options, *learner->tokenizer, [&](int64_t done, int64_t total) { listener.reading(done, total); });
+  std::optional<Samples> read;
+  bool stopped = false;
+  try {
+    read = read_samples(options, *learner->tokenizer, [&](int64_t done, int64_t total) {
+      listener.reading(done, total);
+      stopped = listener.stop();
+      if (stopped) fail(ErrorKind::runtime, "train", "stopped while the data was read");
+    });
+  } catch (const Error&) {
+    if (!stopped) throw;
+    return {.end = TrainOutcome::End::interrupted};
+  }
+  Samples data = *std::move(read);
   if (labelled && !one_per_text(learner->config.task)) learner->config = with_task(learner->config, Task::classification, data.classes());
   options.classes = data.classes();
   options.path = recipe.eval_data;
@@ -337,10 +344,11 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   data = parts.learned;
   const Samples held = recipe.eval_data.empty() ? parts.held : read_samples(options, *learner->tokenizer);
 
-  listener.model(fmt::format("{}: {}, {} parameters, {}", learner->source.name, learner->config.family, thousands(count_parameters(learner->config)),
+  listener.model(fmt::format("{}: {}, {} parameters, {}", learner->source.name, learner->config.family,
+                             with_commas(count_parameters(learner->config)),
                              learner->fresh ? fmt::format("new (seed {})", recipe.seed) : "trained before"));
-  listener.data(fmt::format("{}: {}, {} tokens; {} tokens to evaluate on", recipe.data, data.description(), thousands(data.tokens()),
-                            thousands(held.tokens())));
+  listener.data(fmt::format("{}: {}, {} tokens; {} tokens to evaluate on", recipe.data, data.description(), with_commas(data.tokens()),
+                            with_commas(held.tokens())));
   if (!parts.words.empty()) listener.note("kept back to evaluate on: " + parts.words);
   for (const std::string& w : data.warnings()) listener.note(w);
   if (held.size() == 0) listener.note("nothing is kept back to evaluate on; name something with --eval-data");

@@ -20,8 +20,6 @@ std::vector<std::string> names_of(const std::string& list) {
   return out;
 }
 
-std::string_view module_of(std::string_view state) { return state.substr(0, state.rfind('.')); }
-
 // A field that belongs to another method would be without effect.
 void expect_own_fields(const TrainingRecipe& r, AdapterMethod method) {
   using enum AdapterMethod;
@@ -42,7 +40,7 @@ void expect_own_fields(const TrainingRecipe& r, AdapterMethod method) {
 Adapter new_adapter(const TrainingRecipe& r, AdapterMethod method, const ModelConfig& config) {
   for (auto [flag, value] :
        {std::tuple{"--lora-rank", r.lora_rank}, {"--prefix-tokens", r.prefix_tokens}, {"--bottleneck-width", r.bottleneck_width}})
-    if (value < 0) fail(ErrorKind::usage, "adapter", "{} should be above 0, not {}", flag, value);
+    if (value < 0) fail(ErrorKind::usage, "adapter", "{} should be at least 0, not {}", flag, value);
   if (!(r.lora_dropout >= 0 && r.lora_dropout < 1))
     fail(ErrorKind::usage, "adapter", "--lora-dropout should be at least 0 and below 1, not {}", r.lora_dropout);
   Adapter a{.method = method, .targets = names_of(r.target_modules)};

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -23,7 +24,7 @@ namespace motley {
 namespace {
 
 constexpr size_t kShownError = 400;  // bytes of what the command complained about
-constexpr int kPollMs = 100;
+constexpr int kPollMs = 100, kEndMs = 1;
 using Clock = std::chrono::steady_clock;
 
 class Descriptor {
@@ -103,15 +104,17 @@ class Child {
   ~Child() {
     if (pid_ <= 0) return;
     ::kill(-pid_, SIGKILL);
-    wait();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  int wait() {
+  // How it ended, once it has.
+  std::optional<int> ended() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    const pid_t which = ::waitpid(pid_, &status, WNOHANG);
+    if (which == 0 || (which < 0 && errno == EINTR)) return std::nullopt;
     pid_ = -1;
     return status;
   }
@@ -146,6 +149,12 @@ std::string run_filter(const std::string& command, std::string_view input, const
   ::fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
   const auto deadline = Clock::now() + std::chrono::duration<double>(limits.seconds);
   std::string result, said;
+  auto in_time = [&] {
+    if (Clock::now() > deadline)
+      fail(ErrorKind::runtime, "command", "'{}' did not end within {:.6g} seconds and was stopped{}", printable(command), limits.seconds,
+           complaint(said));
+    if (wait) wait();
+  };
   while (out.read.get() >= 0 || err.read.get() >= 0) {
     if (input.empty()) in.write.close();
     std::array<pollfd, 3> ready = {pollfd{out.read.get(), POLLIN, 0}, pollfd{err.read.get(), POLLIN, 0}, pollfd{in.write.get(), POLLOUT, 0}};
@@ -162,12 +171,15 @@ std::string run_filter(const std::string& command, std::string_view input, const
     if (said.size() > 2 * kShownError) said.erase(0, said.size() - kShownError);
     if (result.size() > limits.output_bytes)
       fail(ErrorKind::runtime, "command", "'{}' wrote more than {} bytes and was stopped", printable(command), limits.output_bytes);
-    if (Clock::now() > deadline)
-      fail(ErrorKind::runtime, "command", "'{}' did not end within {:.6g} seconds and was stopped{}", printable(command), limits.seconds,
-           complaint(said));
-    if (wait) wait();
+    in_time();
   }
-  const int status = child.wait();
+  in.write.close();  // whoever reads on finds the end
+  std::optional<int> end;
+  while (!(end = child.ended())) {
+    in_time();
+    ::poll(nullptr, 0, kEndMs);
+  }
+  const int status = *end;
   if (WIFSIGNALED(status))
     fail(ErrorKind::runtime, "command", "'{}' was ended by signal {}{}", printable(command), WTERMSIG(status), complaint(said));
   if (WEXITSTATUS(status) != 0)

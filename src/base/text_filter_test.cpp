@@ -51,6 +51,11 @@ TEST(TextFilter, EndsWithTheTimeWhatStillRuns) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
+TEST(TextFilter, EndsWithTheTimeWhatNoLongerSpeaks) {
+  EXPECT_THAT(refusal("exec >&- 2>&-; sleep 100", {.seconds = 0.3}), HasSubstr("did not end within 0.3 seconds"));
+  EXPECT_EQ(run_filter("exec >&- 2>&-; cat", std::string(4 << 20, 'x'), {.seconds = 60}), "");
+}
+
 TEST(TextFilter, WhoWaitsMayStopIt) {
   EXPECT_THROW(run_filter("sleep 100", "", {}, [] { fail(ErrorKind::runtime, "test", "enough"); }), Error);
 }

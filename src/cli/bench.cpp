@@ -101,7 +101,7 @@ int bench_training(const BenchFlags& f) {
       continue;
     }
     print_row(m);
-    fmt::print("{:>52}{} MiB of states and working memory; the loss fell from {:.4f} to {:.4f}\n", "", m.memory_bytes >> 20, m.losses.front(),
+    fmt::print("{:>52}{} MiB of states and working memory; the loss went from {:.4f} to {:.4f}\n", "", m.memory_bytes >> 20, m.losses.front(),
                m.losses.back());
   }
   return 0;

@@ -61,8 +61,6 @@ Tensor as_floats(const Tensor& weight) {
   return out;
 }
 
-std::string_view module_of(std::string_view state) { return state.substr(0, state.rfind('.')); }
-
 [[noreturn]] void misfit(const PeftAdapter& adapter, const std::string& state, const Tensor& weight) {
   fail(ErrorKind::file, "adapter", "{} does not fit '{}', which has shape {}; was it made for another model?", adapter.path, state,
        to_string(weight.shape()));

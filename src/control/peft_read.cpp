@@ -122,7 +122,9 @@ class Reading {
     for (const SafetensorsTensor& t : file_.tensors()) {
       if (std::string module = module_of(t.name, kA); !module.empty()) {
         only_zeros = take_pair(module, t) && only_zeros;
-      } else if (module_of(t.name, kB).empty()) {
+      } else if (std::string other = module_of(t.name, kB); !other.empty()) {
+        if (!file_.find_tensor(fmt::format("{}{}{}", kPeftPrefix, other, kA))) wrong(t, "has no lora_A beside it");
+      } else {
         if (t.name.find(".lora_") != t.name.npos) wrong(t, "is of a kind of LoRA that is not supported: only matrices' lora_A and lora_B are");
         take_own(t);
       }

@@ -241,7 +241,7 @@ std::function<bool(std::string_view)> adapter_learns(const Adapter& adapter, con
   for (const Node& n : adapted.nodes) {
     if (!std::holds_alternative<State>(n.op)) continue;
     const bool bias = n.name.ends_with(kBias) && (adapter.method == AdapterMethod::bias || adapter.biases);
-    const bool saved = names_module(adapter.saved_modules, n.name.substr(0, n.name.rfind('.')));
+    const bool saved = names_module(adapter.saved_modules, module_of(n.name));
     if (is_adapter_state(n.name) || bias || saved) names.insert(n.name);
   }
   return [names](std::string_view state) { return names.contains(state); };
@@ -273,6 +273,8 @@ std::vector<LinearModule> linear_modules(const Graph& graph) {
 }
 
 bool is_adapter_state(std::string_view state) { return state.starts_with(kPeftPrefix) || state == kPrefixState; }
+
+std::string_view module_of(std::string_view state) { return state.substr(0, state.rfind('.')); }
 
 bool names_module(const std::vector<std::string>& patterns, std::string_view name) {
   return std::ranges::any_of(patterns, [&](std::string_view p) {

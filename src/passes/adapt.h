@@ -82,6 +82,7 @@ inline constexpr std::string_view kPrefixState = "prompt_embeddings";  // f32 [t
 bool is_adapter_state(std::string_view state);
 // Whether `name` is one of `patterns` or ends with a dot and one of them.
 bool names_module(const std::vector<std::string>& patterns, std::string_view name);
+std::string_view module_of(std::string_view state);  // without ".weight", ".bias", ...
 double lora_scale(const Adapter& adapter, std::string_view module, int64_t rank);
 
 }  // namespace motley

@@ -11,6 +11,7 @@ namespace motley {
 namespace {
 
 constexpr double kLargestF16 = 65504;
+constexpr int64_t kMostCount = int64_t{1} << 30;  // of blocks and steps in a checkpoint
 constexpr double kFirstScale = 65536, kLeastScale = 0x1p-24, kMostScale = 0x1p24;
 constexpr int64_t kGrowAfter = 200;     // calm steps
 constexpr int64_t kStayUp = 200;        // steps that a block which moved up stays there, the first time
@@ -54,7 +55,12 @@ PrecisionState precision_state(const Json& json, const std::string& what) {
   s.plan.usual = format_of(json_string(json, "usual", what), what);
   s.loss_scale = number(json, "loss_scale", what), s.calm = json_int(json, "calm", what), s.peak = number(json, "peak", what);
   if (!json.contains("blocks") || !json["blocks"].is_array()) fail(ErrorKind::file, "checkpoint", "{}: 'blocks' is missing in 'precision'", what);
+  if (!(s.loss_scale >= kLeastScale && s.loss_scale <= kMostScale))
+    fail(ErrorKind::file, "checkpoint", "{}: 'loss_scale' is {}, expected {} to {}", what, s.loss_scale, kLeastScale, kMostScale);
   for (const Json& one : json["blocks"]) {
+    for (const char* key : {"block", "returns", "wait"})
+      if (const int64_t n = json_int(one, key, what); n < 0 || n > kMostCount)
+        fail(ErrorKind::file, "checkpoint", "{}: '{}' is {}, expected 0 to {}", what, key, n, kMostCount);
     const int block = static_cast<int>(json_int(one, "block", what));
     s.blocks[block] = {.overflows = json_int(one, "overflows", what),
                        .lost = number(one, "lost", what),

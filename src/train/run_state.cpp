@@ -11,6 +11,7 @@ namespace motley {
 namespace {
 
 constexpr uint64_t kMaxProgramBytes = 256 << 20;
+constexpr int64_t kMostCount = int64_t{1} << 31;  // of rows, tokens, steps: their products fit 64 bits
 constexpr const char* kProgramNames[] = {"first", "more", "close", "evaluate"};
 
 Json optional_number(const std::optional<double>& x) { return x ? Json(*x) : Json(); }
@@ -66,7 +67,11 @@ Json to_json(const TrainingPlan& p) {
 TrainingPlan training_plan(const Json& json, const std::string& what) {
   auto recompute = parse_recompute(json_string(json, "recompute", what));
   if (!recompute) fail(ErrorKind::file, "checkpoint", "{}: 'recompute' is none of none, selective and full", what);
-  return {.shape = {json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what), {}},
+  const BatchShape shape{json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what), {}};
+  for (auto [key, least] : {std::pair{"rows", 1}, {"length", 1}, {"samples", 0}, {"micro_batches", 1}, {"steps", 1}})
+    if (const int64_t n = json_int(json, key, what); n < least || n > kMostCount)
+      fail(ErrorKind::file, "checkpoint", "{}: '{}' is {}, expected {} to {}", what, key, n, least, kMostCount);
+  return {.shape = shape,
           .micro_batches = json_int(json, "micro_batches", what),
           .steps = json_int(json, "steps", what),
           .recompute = *recompute,

@@ -94,7 +94,9 @@ class Run {
   void prepare() {
     auto device = trainee_.open_device();
     const Target target = device->target();
-    const PrecisionWish wish = precision_wish(recipe_.precision, target);
+    PrecisionWish wish = precision_wish(recipe_.precision, target);
+    if (resumed_ && wish.small != state_.precision.plan.usual)  // another device: what the run began with stays
+      wish.small = state_.precision.plan.usual, wish.why.clear();
     if (!wish.why.empty()) listener_.note(wish.why);
     const PrecisionPlan formats = resumed_ ? state_.precision.plan : PrecisionPlan{.usual = wish.small};
     const bool replayed = resumed_ && resumed_->plan.isa == target.isa;
@@ -306,8 +308,11 @@ class Run {
       listener_.note(note);
       log_->note(state_.step, note);
     }
-    if (reaction.changed)
-      session_->replace(compile(session_->device().target(), plan_.shape, plan_.micro_batches, plan_.recompute, precision_->plan()));
+    if (reaction.changed) {
+      LearningPrograms programs = compile(session_->device().target(), plan_.shape, plan_.micro_batches, plan_.recompute, precision_->plan());
+      memory_ = memory_bytes(programs);
+      session_->replace(std::move(programs));
+    }
     return reaction.rescaled;
   }
 

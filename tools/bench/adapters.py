@@ -13,8 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tables
-from motley_program import ROOT, need_program, run, run_json, shared
+from motley_program import need_program, run, run_json, shared
 from tables import publish, stamp, table
 
 METHODS = {
@@ -107,8 +106,7 @@ def main():
         learned = work / "learned.txt"
         learned.write_text(text[:cut])
         parts = [methods(work, hf, data, before), quantised(work, hf, learned, held)]
-    tables.PAGE = ROOT / "docs/training.md"
-    publish("adapters", HEADING.format(stamp()) + "\n\n".join(parts))
+    publish("adapters", HEADING.format(stamp()) + "\n\n".join(parts), "docs/training.md")
 
 
 if __name__ == "__main__":

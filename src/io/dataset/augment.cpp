@@ -176,6 +176,9 @@ Augmenter::Augmenter(const AugmentOptions& options) : options_(options) {
   }
   if (has_command()) operations_.push_back(Operation::command);
   if (operations_.empty()) fail(ErrorKind::usage, "augment", "copies of texts are asked for, and nothing that would change them");
+  if (operations_.size() == 1 && has_command() && options.copies > 1)
+    fail(ErrorKind::usage, "augment", "the command gives one text for each, and {} copies are asked for; use 1, or name other changes beside it",
+         options.copies);
 }
 
 std::string Augmenter::augment(std::string_view text, int64_t sample, int64_t copy) const {
