@@ -1,4 +1,6 @@
-// One prompt, one answer: what `motley run` and `motley chat` do with a model, and the shortest example of a scheduler's client.
+// Prompts and answers: what `motley run` and `motley chat` do with a model, and the shortest example of a scheduler's client.
+//
+//   TextResult answer = generate_text(model, scheduler, {.prompt = ids, .max_tokens = 64});
 #pragma once
 #include <functional>
 #include <string>
@@ -15,6 +17,7 @@ struct TextRequest {
   int64_t max_tokens = -1;
   SamplerOptions sampling;
   std::vector<std::string> stop;
+  std::vector<int32_t> stop_ids;  // tokens that end the text beside the model's own
   bool ignore_eos = false;
   std::function<void(int64_t position, std::span<const float> logits)> on_logits;
   std::function<bool(std::string_view text)> on_text;  // false ends the answer
@@ -31,6 +34,11 @@ struct TextResult {
 };
 
 TextResult generate_text(OpenModel& model, Scheduler& scheduler, TextRequest request);
+
+// Many at once, as many in a step as the plan has sequences. on_result gets each when it is finished, whose times are not measured; false
+// ends the rest.
+void generate_texts(OpenModel& model, Scheduler& scheduler, std::vector<TextRequest> requests,
+                    const std::function<bool(size_t index, TextResult result)>& on_result);
 
 // The ids that end an answer: the tokenizer's, the model's configuration's and generation_config.json's.
 std::vector<int32_t> stop_tokens(const OpenModel& model);

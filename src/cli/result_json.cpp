@@ -29,4 +29,13 @@ std::string result_json(const OpenModel& model, const std::vector<int32_t>& prom
   return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string sample_json(const OpenModel& model, uint64_t seed, const TextResult& result) {
+  nlohmann::ordered_json out;
+  out["text"] = model.tokenizer ? nlohmann::ordered_json(result.text) : nlohmann::ordered_json(nullptr);
+  out["ids"] = result.ids;
+  out["seed"] = seed;
+  out["finish_reason"] = result.finish_reason;
+  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 }  // namespace motley

@@ -1,4 +1,4 @@
-// The JSON object that `motley run --json` prints (docs/commands.md, what scripts may rely on).
+// The JSON objects that `motley run --json` prints (docs/commands.md, what scripts may rely on).
 #pragma once
 #include <string>
 #include <vector>
@@ -8,5 +8,7 @@
 namespace motley {
 
 std::string result_json(const OpenModel& model, const std::vector<int32_t>& prompt, const TextResult& result);
+// Of one text of --samples.
+std::string sample_json(const OpenModel& model, uint64_t seed, const TextResult& result);
 
 }  // namespace motley

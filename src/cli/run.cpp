@@ -1,10 +1,13 @@
-// motley run MODEL -p TEXT: continues a text. Text goes to standard output as it is generated; what it took goes to standard error.
+// motley run MODEL -p TEXT: continues a text, or with --samples writes many. Text goes to standard output as it is generated; what it took
+// goes to standard error.
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -18,14 +21,15 @@ namespace motley {
 namespace {
 
 constexpr uint64_t kMaxPromptBytes = 64 << 20;
+constexpr int64_t kSampledTogether = 16;  // texts of --samples in a step, unless told otherwise
 
 struct RunFlags {
   ModelFlags model;
   SamplingFlags sampling;
   std::optional<std::string> prompt;
-  std::string file, ids, logits;
+  std::string file, ids, logits, stop_ids;
   std::vector<std::string> stop;
-  int64_t predict = -1;
+  int64_t predict = -1, samples = 1;
   bool json = false, ignore_eos = false, quiet = false, no_special = false;
 };
 
@@ -49,8 +53,42 @@ std::vector<int32_t> read_prompt(const RunFlags& f, const OpenModel& model) {
   return ids;
 }
 
+// The seeds of many texts: of text i, seed + i. A line between texts is what training reads as the end of one.
+int run_samples(const RunFlags& f, OpenModel& model, const TextRequest& request) {
+  Scheduler scheduler(*model.session);
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<TextRequest> requests(static_cast<size_t>(f.samples), request);
+  for (size_t i = 0; i < requests.size(); ++i) requests[i].sampling.seed += i;
+  Interrupt interrupt;
+  Progress progress("writing", !f.quiet && isatty(STDOUT_FILENO) == 0);
+  std::map<size_t, TextResult> early;  // finished before a text with a lower number: what is printed does not depend on the batch
+  size_t next = 0;
+  int64_t tokens = 0;
+  bool broken = false;
+  generate_texts(model, scheduler, std::move(requests), [&](size_t index, TextResult result) {
+    early.emplace(index, std::move(result));
+    for (auto at = early.find(next); at != early.end(); at = early.find(++next)) {
+      const TextResult& r = at->second;
+      tokens += static_cast<int64_t>(r.ids.size());
+      const std::string text = f.json ? sample_json(model, request.sampling.seed + next, r) + "\n" : r.text + "\n<|endoftext|>\n";
+      broken = broken || std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0;
+      early.erase(at);
+      progress.show(static_cast<double>(next + 1) / static_cast<double>(f.samples));
+    }
+    return !broken && !interrupt.asked();
+  });
+  progress.done();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!f.quiet)
+    fmt::print(stderr, "[{}: {} texts, {} tokens at {:.1f} tok/s]\n", model.plan_name, next, tokens, static_cast<double>(tokens) / seconds);
+  if (interrupt.asked()) return 130;
+  return broken ? static_cast<int>(ErrorKind::runtime) : 0;
+}
+
 int run(const RunFlags& f) {
   ModelOptions options = f.model.options();
+  if (f.samples > 1 && !f.logits.empty()) fail(ErrorKind::usage, "run", "--logits is for one text, not for {} samples", f.samples);
+  if (f.samples > 1 && f.model.sequences == 0) options.plan.sequences = std::min(f.samples, kSampledTogether);
   Progress progress("loading", !f.quiet && !f.json);
   options.session.progress = progress.bytes();
   if (!f.logits.empty()) {
@@ -59,14 +97,16 @@ int run(const RunFlags& f) {
   }
   OpenModel model = open_model(f.model.model, options);
   progress.done();
-  Scheduler scheduler(*model.session);
 
   TextRequest request;
   request.prompt = read_prompt(f, model);
   request.max_tokens = f.predict;
   request.sampling = f.sampling.options(default_sampling(*model.checkpoint));
   request.stop = f.stop;
+  if (!f.stop_ids.empty()) request.stop_ids = parse_ids(f.stop_ids, "--stop-ids");
   request.ignore_eos = f.ignore_eos;
+  if (f.samples > 1) return run_samples(f, model, request);
+  Scheduler scheduler(*model.session);
   std::optional<AtomicFile> logits;
   if (!f.logits.empty()) {
     logits.emplace(f.logits);
@@ -106,13 +146,16 @@ Body add_run(CLI::App& app) {
   app.add_option("--ids", f->ids, "the prompt as token ids, a JSON array");
   app.add_option("-n,--predict,--max-tokens", f->predict, "tokens to generate; -1: until the model ends or the context is full")
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+  app.add_option("--samples", f->samples, "texts to write, each drawn with a seed of its own: --seed, the next, and so on")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
   app.add_option("--stop", f->stop, "a string that ends the text (may be given several times)")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  app.add_option("--stop-ids", f->stop_ids, "tokens that end the text as well, as a JSON array");
   app.add_flag("--ignore-eos", f->ignore_eos, "go on after the model's end token");
   app.add_flag("--no-special", f->no_special, "add no special tokens (such as BOS) to the prompt");
   app.add_option("--logits", f->logits, "store the logits of each position as raw float32 [positions, vocab]");
-  app.add_flag("--json", f->json, "print one JSON object instead of the text");
+  app.add_flag("--json", f->json, "print one JSON object instead of the text (of samples: one on each line)");
   app.add_flag("-q,--quiet", f->quiet, "print nothing but the text");
   f->sampling.add(app);
   return [f] { return run(*f); };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <sstream>
 
 #include "base/file.h"
 #include "material.h"
@@ -65,6 +66,40 @@ TEST(Run, TheSameSeedGivesTheSameText) {
   };
   EXPECT_EQ(ids("7"), ids("7"));
   EXPECT_NE(ids("7"), ids("8"));
+}
+
+TEST(Run, SamplesAreTheTextsOfTheirSeeds) {
+  const std::vector<std::string> words = {"run", tiny_model(), "--ids", "[1]", "-n", "12", "--json", "--ignore-eos", "--temp", "1.5", "--seed"};
+  auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  };
+  Ran many = with({"7", "--samples", "5", "--parallel", "3"});
+  ASSERT_EQ(many.code, 0) << many.err;
+  std::istringstream lines(many.out);
+  std::string line;
+  int seed = 7;
+  for (; std::getline(lines, line); ++seed) {
+    auto json = nlohmann::json::parse(line);
+    EXPECT_EQ(json["seed"], seed);
+    EXPECT_EQ(json["ids"], with({std::to_string(seed)}).json()["ids"]);
+  }
+  EXPECT_EQ(seed, 12);
+  EXPECT_EQ(with({"7", "--samples", "2", "--logits", "unwritten"}).code, 2);
+}
+
+TEST(Run, AStopIdEndsTheText) {
+  auto json = [](std::vector<std::string> more) {
+    std::vector<std::string> all = {"run", tiny_model(), "--ids", "[1]", "-n", "8", "--temp", "0", "--json", "--ignore-eos"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all).json();
+  };
+  const auto whole = json({})["ids"].get<std::vector<int>>();
+  const auto first = std::find(whole.begin(), whole.end(), whole[3]) - whole.begin();
+  auto cut = json({"--stop-ids", "[" + std::to_string(whole[3]) + "]"});
+  EXPECT_EQ(cut["ids"].size(), static_cast<size_t>(first) + 1);
+  EXPECT_EQ(cut["finish_reason"], "stop");
 }
 
 TEST(Run, APromptThatCannotBeIsRefused) {
