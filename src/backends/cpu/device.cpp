@@ -35,13 +35,23 @@ class CpuDevice final : public Device {
   const Target& target() const override { return target_; }
 
   void create(const std::string& name, const Type& type) override {
-    make_room(name, max_bytes(type));
-    put(name, zeroed_state(type));
+    const int64_t bytes = max_bytes(type);
+    HostPiece memory = make_room(name, bytes);
+    if (memory.data)
+      std::fill_n(memory.data, bytes, std::byte{0});
+    else
+      memory = blocks_.take(bytes);
+    put(name, zeroed_state(type, std::move(memory)));
   }
 
   void upload(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source) override {
-    make_room(name, cpu::state_bytes(type, layout));
-    put(name, load_state(name, type, layout, source, pool_));
+    const int64_t bytes = cpu::state_bytes(type, layout);
+    HostPiece memory = make_room(name, bytes);
+    if (is_lent(layout, source))
+      memory = {};
+    else if (!memory.data)
+      memory = blocks_.take(bytes);
+    put(name, load_state(name, type, layout, source, std::move(memory), pool_));
   }
 
   void download(const std::string& name, std::span<std::byte> to) override {
@@ -73,15 +83,18 @@ class CpuDevice final : public Device {
   }
 
  private:
-  // The old state of that name goes first, so that replacing needs no memory for both.
-  void make_room(const std::string& name, int64_t bytes) {
+  // The old state of that name goes first, so that replacing needs no memory for both. Its memory comes back if it is of the same size.
+  HostPiece make_room(const std::string& name, int64_t bytes) {
+    HostPiece memory;
     if (auto it = states_.find(name); it != states_.end()) {
       bytes_ -= it->second.bytes;
+      if (it->second.bytes == bytes) memory = std::move(it->second.memory);
       states_.erase(it);
     }
     if (bytes_ + bytes > memory_limit_)
       fail(ErrorKind::no_fit, "cpu", "'{}' needs {} MiB, and {} of {} MiB are taken; use a smaller context or a smaller weight type", name,
            bytes >> 20, bytes_ >> 20, memory_limit_ >> 20);
+    return memory;
   }
   void put(const std::string& name, CpuState state) {
     bytes_ += state.bytes;
@@ -91,6 +104,7 @@ class CpuDevice final : public Device {
   Target target_;
   ThreadPool pool_;
   int64_t memory_limit_, bytes_ = 0;
+  HostBlocks blocks_;
   StateMap states_;
   Shared shared_;
 };

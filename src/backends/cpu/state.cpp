@@ -70,26 +70,28 @@ int64_t state_bytes(const Type& type, std::string_view layout) {
   return m.experts * bytes_of_panels(type.dtype, m.n, m.k);
 }
 
-CpuState zeroed_state(const Type& type) {
-  CpuState state{.type = type};
+CpuState zeroed_state(const Type& type, HostPiece memory) {
+  CpuState state{.type = type, .memory = std::move(memory)};
   state.bytes = max_bytes(type);
-  state.memory = HostMemory(state.bytes);
-  state.data = state.memory.data();
+  state.data = state.memory.data;
   return state;
 }
 
-CpuState load_state(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source, ThreadPool& pool) {
-  CpuState state{.type = type, .layout = std::string(layout)};
+bool is_lent(std::string_view layout, const WeightSource& source) {
+  return layout == kPlainLayout && source.whole && reinterpret_cast<uintptr_t>(source.whole) % 4 == 0;
+}
+
+CpuState load_state(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source, HostPiece memory,
+                    ThreadPool& pool) {
+  CpuState state{.type = type, .layout = std::string(layout), .memory = std::move(memory)};
   state.bytes = state_bytes(type, layout);
-  auto aligned = [](const std::byte* p) { return reinterpret_cast<uintptr_t>(p) % 4 == 0; };
-  if (layout == kPlainLayout && source.whole && aligned(source.whole)) {
+  if (is_lent(layout, source)) {
     state.lent = source.owner;
     state.data = const_cast<std::byte*>(source.whole);  // only read: weights do not change
     return state;
   }
   if (!source.read) fail(ErrorKind::usage, "upload", "'{}' has no bytes to read", name);
-  state.memory = HostMemory(state.bytes);
-  state.data = state.memory.data();
+  state.data = state.memory.data;
   if (layout == kPlainLayout)
     load_plain(state, source, pool);
   else

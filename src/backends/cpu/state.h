@@ -12,7 +12,7 @@ namespace motley::cpu {
 struct CpuState {
   Type type;
   std::string layout{kPlainLayout};
-  HostMemory memory = {};                 // empty when the bytes are lent
+  HostPiece memory = {};                  // empty when the bytes are lent
   std::shared_ptr<const void> lent = {};  // keeps `data` alive then
   std::byte* data = nullptr;
   int64_t bytes = 0;
@@ -20,9 +20,14 @@ struct CpuState {
 
 int64_t state_bytes(const Type& type, std::string_view layout);  // Error(usage) for a layout this device does not know
 
-CpuState zeroed_state(const Type& type);
+// memory: of state_bytes. Takes it as it is, zeroed or not.
+CpuState zeroed_state(const Type& type, HostPiece memory);
+
+// Whether load_state() would use the source where it lies, and needs no memory.
+bool is_lent(std::string_view layout, const WeightSource& source);
 
 // Reads the source once, in parts, and packs with all threads of the pool.
-CpuState load_state(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source, ThreadPool& pool);
+CpuState load_state(const std::string& name, const Type& type, std::string_view layout, const WeightSource& source, HostPiece memory,
+                    ThreadPool& pool);
 
 }  // namespace motley::cpu
