@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "io/embedded_model.h"
 #include "io/gguf.h"
 #include "io/hub_cache.h"
 #include "io/json.h"
@@ -18,7 +19,9 @@ constexpr uint64_t kMaxPlanBytes = 1 << 20, kMaxConfigBytes = 64 << 20;
 
 std::string resolve_model(const std::string& model) {
   if (model.empty())
-    fail(ErrorKind::usage, "model", "no model was named; give a folder with config.json, a .gguf file, or the name of a model in the hub's cache");
+    fail(ErrorKind::usage, "model",
+         "no model was named; give a folder with config.json, a .gguf file, the name of a model in the hub's cache, or '{}', which the program carries",
+         kEmbeddedModel);
   if (file_exists(model) || folder_exists(model)) return model;
   if (is_hub_name(model)) {
     if (auto folder = find_in_cache(model)) return *folder;

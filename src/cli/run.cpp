@@ -16,6 +16,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/result_json.h"
+#include "io/embedded_model.h"
 
 namespace motley {
 namespace {
@@ -158,6 +159,7 @@ Body add_run(CLI::App& app) {
   app.add_flag("--json", f->json, "print one JSON object instead of the text (of samples: one on each line)");
   app.add_flag("-q,--quiet", f->quiet, "print nothing but the text");
   f->sampling.add(app);
+  f->model.model = kEmbeddedModel;
   return [f] { return run(*f); };
 }
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "io/converted_tensor.h"
+#include "io/embedded_model.h"
 #include "io/file_kind.h"
 #include "io/gguf.h"
 #include "io/gguf_split.h"
@@ -224,6 +225,11 @@ Checkpoint Checkpoint::open(const std::string& path) {
   auto content = std::make_unique<Content>();
   if (folder_exists(path)) {
     content->open_folder(path);
+  } else if (std::optional<GgufFile> embedded = open_embedded(path)) {
+    content->format = CheckpointFormat::gguf;
+    content->path = path;
+    content->folder = ".";
+    content->ggufs.push_back(*std::move(embedded));
   } else if (!fs::exists(path)) {
     fail_missing(path);
   } else if (auto kind = file_kind(path); kind == FileKind::gguf) {

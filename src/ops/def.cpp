@@ -40,7 +40,7 @@ bool is_product(const Op& op) {
   return std::visit(
       []<class T>(const T&) {
         constexpr auto any_of = []<class... Of>() { return (std::is_same_v<T, Of> || ...); };
-        return any_of.template operator()<Matmul, FusedMatmul, GluMatmul, ExpertMatmul, OuterSum, ExpertOuterSum, PagedAttention, Attention,
+        return any_of.template operator()<Matmul, FusedMatmul, GluMatmul, ExpertMatmul, OuterSum, ExpertOuterSum, HeadLoss, PagedAttention, Attention,
                                           AttentionGrad, Gru, GruGrad, Lstm, LstmGrad>();
       },
       op);

@@ -76,7 +76,7 @@ TEST(Usage, AnUnknownFlagIsToldWhatWasMeant) {
 }
 
 TEST(Usage, WithoutAModelTheMessageSaysWhatToGive) {
-  for (const char* command : {"run", "eval", "tokenize", "detokenize", "show"}) {
+  for (const char* command : {"eval", "tokenize", "detokenize", "show"}) {
     TempFolder folder;
     Ran r = run(command == std::string("eval") ? std::vector<std::string>{command, "--ppl", MOTLEY_SOURCE_DIR "/README.md"}
                                                : std::vector<std::string>{command},

@@ -1,4 +1,4 @@
-"""What adapters learn beside a whole model that learns, and beside a quantised one: stories260K on Shakespeare, as one table each.
+"""What adapters learn beside a whole model that learns, and beside a quantised one: the model that the program carries on Shakespeare, as one table each.
 
     ./dev bench adapters             prints them (some minutes on 2 cores)
     ./dev bench adapters --write     and puts them into docs/training.md
@@ -26,7 +26,7 @@ METHODS = {
 }  # and no biases, which this model does not have
 RATES = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
 STEPS = 120
-HEADING = f"""stories260K on Shakespeare ({{}}): {STEPS} steps of 8 x 128 tokens at the program's own rates, for
+HEADING = f"""The model that the program carries, on Shakespeare ({{}}): {STEPS} steps of 8 x 128 tokens at the program's own rates, for
 the whole model at 3e-3, its best. Below, {2 * STEPS} steps of a LoRA in all linear modules, beside the model as it is and quantised.
 
 """
@@ -89,7 +89,6 @@ def quantised(work, model, data, held):
 
 def main():
     need_program()
-    model = shared("weights/stories260K/stories260K.gguf")
     text = shared("text/tinyshakespeare/input.txt").read_text()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -98,7 +97,7 @@ def main():
         data.write_text(text)
         held.write_text(text[cut:])
         hf = work / "base"
-        run("convert", model, "-o", hf, "-q")
+        run("convert", "stories", "-o", hf, "-q")  # as F32
         before = Tuned(work / "run", hf, data, ["--learning-rate", "1e-30"], steps=1).loss
         if "--rates" in sys.argv:
             print(rates(work, hf, data, before))

@@ -1,5 +1,6 @@
 # ./dev bench [NAME]: the programs of bench/, or those whose path below bench/ contains NAME; each prints one JSON line per measurement.
 # ./dev bench adapters | cpu | peers [--write] [--quick]: tools/bench/NAME.py, a table of what `motley bench` reaches, alone or beside another program.
+# ./dev bench stories [--write]: what the model that the program carries is worth, beside another of its kind.
 # ./dev bench sst2 [--only NAME,...] [--write]: what training a sentiment classifier in several ways reaches.
 # ./dev bench train [--write] [--quick]: steps of training beside PyTorch's, Debian's and the current one of PyPI, which is some 3 GB. Where a Python
 # has that already, name it in MOTLEY_TORCH.

@@ -1,6 +1,8 @@
-# ./dev demo [MODEL]: from nothing to text. Installs what the build needs, builds the program, and lets a model write: the one you name,
-# or ../shared/data/weights/stories260K where that is.
+# ./dev demo [TEXT | MODEL]: from nothing to a model that writes, learns a text of yours before your eyes, and writes again. TEXT is any text file
+# (without one: this repository's decisions). MODEL, a GGUF file or a Hugging Face folder, writes in place of the model that the program carries.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+given=${1:-}
+[ -z "$given" ] || [ -e "$given" ] || die "demo: there is no file or folder '$given'"
 need build
 build release motley
 motley=build/release/motley
@@ -16,36 +18,22 @@ show() {
   "$@"
 }
 
-if [ $# -gt 0 ]; then
-  show $motley devices
-  show $motley show "$1"
-  show $motley run "$1" -p 'Once upon a time' -n 100
-  exit 0
-fi
-
-shared=${MOTLEY_SHARED:-../shared}/data
-model=$shared/weights/stories260K/stories260K.gguf
 show $motley devices
-if [ ! -e "$model" ]; then
-  cat <<'TEXT'
-
-The program is built. Give the demo a model to let it write:
-
-  ./dev demo MODEL
-
-MODEL is a GGUF file, or a folder as Hugging Face publishes it (config.json, *.safetensors, tokenizer.json).
-TEXT
+if [ -d "$given" ] || [[ $given == *.gguf ]]; then
+  show $motley show "$given"
+  show $motley run "$given" -p 'Once upon a time' -n 100
   exit 0
 fi
 
-# A quarter of a million weights, enough for a children's story. Then the same in less than a quarter of the bytes, and what that costs.
-show $motley show "$model"
-show $motley run "$model" -p 'Once upon a time' -n 200 --temp 0
-show $motley quantize "$model" -t q4_0 -o build/stories260K-q4_0.gguf
-show $motley run build/stories260K-q4_0.gguf -p 'Once upon a time' -n 60 --temp 0
-sample=$shared/text/tinystories/tinystories_sample_2MiB.txt
-if [ -e "$sample" ]; then
-  head -c 51200 "$sample" >build/stories-50KB.txt
-  show $motley eval "$model" --ppl build/stories-50KB.txt --ctx 256
-  show $motley eval build/stories260K-q4_0.gguf --ppl build/stories-50KB.txt --ctx 256
-fi
+# The model that the program carries: three million weights, made by the program itself (models/stories/).
+text=${given:-docs/decisions/*.md}
+learned=build/demo
+rm -rf "$learned"
+show $motley show stories
+show $motley run stories -p 'Once upon a time' -n 120 --temp 0.6 --seed 1
+
+# It learns the text: 60 steps of a thousand tokens, with the loss of the text's end, which is not learned, every 15.
+show $motley finetune stories --data "$text" --output "$learned" --length 256 --batch 4 --steps 60 --learning-rate 2e-3 \
+  --eval-every 15 --save-every 60
+show $motley run "$learned" -p 'Once upon a time' -n 120 --temp 0.6 --seed 1
+printf '\n%s\n' "What it did is in $learned/report.html. The same with a text of yours: ./dev demo TEXT"

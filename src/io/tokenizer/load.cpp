@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "io/embedded_model.h"
 #include "io/gguf.h"
 #include "io/tokenizer/companions.h"
 #include "io/tokenizer/loaders.h"
@@ -89,6 +90,7 @@ std::unique_ptr<Pipeline> read_folder(const std::string& folder) {
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const std::string& path) {
   if (folder_exists(path)) return made(read_folder(path));
+  if (std::optional<GgufFile> embedded = open_embedded(path)) return from_gguf(*embedded);
   if (!file_exists(path)) fail(ErrorKind::file, "tokenizer", "{} does not exist", path);
   std::string folder = std::filesystem::path(path).parent_path().string();
   return made(read_file_of_kind(path, path.ends_with(".gguf") ? Companions{} : read_companions(folder.empty() ? "." : folder)));
