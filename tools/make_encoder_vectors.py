@@ -11,6 +11,8 @@ Each folder is a checkpoint in Hugging Face layout and a reference.json:
     loss, weight the sum of the loss in float64 and what was summed
     gradients    for each weight the length of the loss's gradient and its product with cos(0), cos(1), ...: two numbers that no other gradient has
     after        of weights that a step changes without learning (running statistics): the values after it
+    contrastive  of embeddings, in place of inputs, loss and gradients: what samples of several texts have to learn. The texts are `samples`, those of
+                 the first sample first; `apart` lists (sample, candidate) that do not count
 
 Transformers come from the transformers package. The small classifiers, which are this project's own, are modules written here.
 Dropout is off throughout.
@@ -108,6 +110,7 @@ class Case:
     task: str
     config: dict
     files: dict = field(default_factory=dict)  # others of the folder, as JSON
+    contrastive: dict = field(default_factory=dict)  # texts of a sample, temperature, symmetric, apart
 
     @property
     def own(self):
@@ -159,6 +162,10 @@ SENTENCE = {
     "sentence_bert_config.json": {"max_seq_length": 10, "do_lower_case": False},
 }
 
+FIRST_TOKEN = SENTENCE | {
+    "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
+}
+
 CASES = [
     Case("bert-classification", "classification", bert("ForSequenceClassification") | labels(3)),
     Case("bert-multi-label", "multi-label", bert("ForSequenceClassification", problem_type="multi_label_classification") | labels(4)),
@@ -167,6 +174,9 @@ CASES = [
     Case("bert-question", "question-answering", bert("ForQuestionAnswering")),
     Case("bert-masked", "masked-language-model", bert("ForMaskedLM")),
     Case("bert-embedding", "embedding", bert("Model"), SENTENCE),
+    Case("bert-triples", "embedding", bert("Model"), SENTENCE,
+         {"texts": 3, "temperature": 0.05, "symmetric": True, "apart": [[0, 1], [2, 4]]}),
+    Case("distilbert-pairs", "embedding", distilbert("Model"), FIRST_TOKEN, {"texts": 2, "temperature": 0.1, "symmetric": False, "apart": []}),
     Case("roberta-classification", "classification", roberta("ForSequenceClassification") | labels(3)),
     Case("roberta-tokens", "token-classification", roberta("ForTokenClassification") | labels(5)),
     Case("roberta-question", "question-answering", roberta("ForQuestionAnswering")),
@@ -245,12 +255,16 @@ def in_double(case: Case, weights):
 # ---- answers ------------------------------------------------------------------------------------------------------------------------------
 
 
+def lengths(case: Case):
+    return [LENGTHS[(i + i // 3) % 3] for i in range(3 * case.contrastive.get("texts", 1))]
+
+
 def make_samples(case: Case):
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(case.name.encode()) + 1))
     samples = []
-    for length in LENGTHS:
+    for length in lengths(case):
         sample = {"tokens": rng.integers(3, 40, size=length).tolist()}
-        if case.config["model_type"] == "bert":
+        if case.config["model_type"] == "bert" and not case.contrastive:
             first = length // 2
             sample["types"] = [0] * first + [1] * (length - first)
         samples.append(sample)
@@ -280,7 +294,8 @@ def forward(case: Case, model, samples):
     if case.task == "embedding":
         wide = mask[:, :, None].double()
         mean = (result.last_hidden_state * wide).sum(1) / wide.sum(1)
-        return nn.functional.normalize(mean, dim=-1)
+        first = case.files["1_Pooling/config.json"]["pooling_mode_cls_token"]
+        return nn.functional.normalize(result.last_hidden_state[:, 0] if first else mean, dim=-1)
     return result.logits
 
 
@@ -313,6 +328,22 @@ def objective(case: Case, y, rng):
     return {"targets": targets}, total, sum(t != IGNORED for row in targets for t in row)
 
 
+def contrastive_loss(case: Case, y):
+    """The sum over samples, as MultipleNegativesRankingLoss of the sentence-transformers package has it, or its symmetric sibling."""
+    texts, samples = case.contrastive["texts"], y.shape[0] // case.contrastive["texts"]
+    parts = y.reshape(samples, texts, -1)
+    candidates = torch.cat([parts[:, k] for k in range(1, texts)])
+    apart = torch.zeros(samples, len(candidates), dtype=torch.float64)
+    for sample, candidate in case.contrastive["apart"]:
+        apart[sample, candidate] = -1e30
+    scores = parts[:, 0] @ candidates.T / case.contrastive["temperature"] + apart
+    own = torch.arange(samples)
+    loss = nn.functional.cross_entropy(scores, own, reduction="sum")
+    if not case.contrastive["symmetric"]:
+        return scores, loss
+    return scores, (loss + nn.functional.cross_entropy(scores[:, :samples].T, own, reduction="sum")) / 2
+
+
 def fingerprint(gradient):
     flat = gradient.flatten()
     return [float(flat.norm()), float((flat * torch.cos(torch.arange(len(flat), dtype=torch.float64))).sum())]
@@ -333,10 +364,17 @@ def make_case(case: Case, out: Path):
     model = in_double(case, weights)
     with torch.no_grad():
         y = forward(case, model, samples)
-    outputs = [y[s, :n].flatten().tolist() if case.task in ABOUT_TOKENS else y[s].flatten().tolist() for s, n in enumerate(LENGTHS)]
+    outputs = [y[s, :n].flatten().tolist() if case.task in ABOUT_TOKENS else y[s].flatten().tolist() for s, n in enumerate(lengths(case))]
     reference = {"task": case.task, "made_with": {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0]},
                  "samples": samples, "outputs": outputs}
-    if case.task != "embedding":
+    if case.contrastive:
+        scores, loss = contrastive_loss(case, forward(case, model, samples))
+        loss.backward()
+        stored = dict(model.named_parameters())
+        gradients = {name: fingerprint(stored[name].grad) for name in weights if stored[name].grad is not None}
+        right = int((scores.argmax(1) == torch.arange(len(scores))).sum())
+        reference["contrastive"] = case.contrastive | {"loss": float(loss.detach()), "right": right, "gradients": gradients}
+    elif case.task != "embedding":
         rng = np.random.Generator(np.random.PCG64(zlib.crc32(case.name.encode()) + 2))
         if case.own:
             model.train()  # batch norm learns from the batch; there is no dropout in these modules

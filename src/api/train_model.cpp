@@ -4,9 +4,10 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/learning_task.h"
 #include "api/open_model.h"
+#include "api/step_inputs.h"
 #include "api/tuning.h"
-#include "base/bits.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -30,7 +31,8 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kShardBytes = uint64_t{5} << 30;
 constexpr int64_t kUsualLength = 512;
-constexpr int64_t kShortText = 8;  // tokens: of labelled texts no more share a row than would if all were so short
+constexpr int64_t kShortText = 8;      // tokens: of labelled texts no more share a row than would if all were so short
+constexpr double kSparePlaces = 1.25;  // for pairs in a row, of as many as there would be if all were of mean length
 
 // The model that learns: from a checkpoint, or new.
 struct Learner {
@@ -40,6 +42,7 @@ struct Learner {
   ModelSource source;
   ModelConfig config;
   bool fresh = false;
+  int64_t texts = 2;                           // of a sample, where embeddings learn
   std::shared_ptr<const PeftAdapter> adapter;  // that goes on learning; it is in the source
 };
 
@@ -88,14 +91,16 @@ Learner open_learner(const TrainingRecipe& recipe) {
   return l;
 }
 
-DataOptions data_options(const TrainingRecipe& r, const std::string& path, const Learner& l, bool labelled) {
-  DataOptions o{.path = path, .format = r.format, .text_column = r.text_column, .pair_column = r.pair_column, .label_column = r.label_column};
-  o.labels = !labelled                            ? LabelKind::none
-             : l.config.task == Task::regression  ? LabelKind::values
-             : l.config.task == Task::multi_label ? LabelKind::several
-                                                  : LabelKind::automatic;
-  o.classes = labelled ? l.config.labels : std::vector<std::string>{};
-  o.max_tokens = labelled ? r.length : 0;
+DataOptions data_options(const TrainingRecipe& r, const Learner& l, const LearningTask& lesson) {
+  DataOptions o{.path = r.data,
+                .format = r.format,
+                .text_column = r.text_column,
+                .pair_column = r.pair_column,
+                .negative_column = r.negative_column,
+                .label_column = r.label_column,
+                .labels = lesson.labels};
+  if (one_per_text(lesson.task) && lesson.task == l.config.task && lesson.task != Task::regression) o.classes = l.config.labels;
+  o.max_tokens = lesson.of_samples() ? r.length : 0;
   o.cache_folder = r.output + "/data-cache";
   o.threads = static_cast<int>(std::max<int64_t>(r.threads, 1));
   return o;
@@ -116,11 +121,15 @@ double usual_rate(int64_t parameters) {
   return std::clamp(1e-3 * std::pow(1e7 / static_cast<double>(std::max<int64_t>(parameters, 1)), 0.25), 2e-4, 3e-3);
 }
 
-void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind, bool labelled) {
-  if (r.length == 0) r.length = std::min(l.config.longest_text(), kUsualLength);
-  if (r.length > l.config.longest_text())
-    fail(ErrorKind::usage, "train", "rows of --length {} are longer than the model's {} positions", r.length, l.config.longest_text());
-  const std::optional<AdapterMethod> method = r.adapter.empty() ? std::nullopt : std::optional(adapter_method(r, labelled));
+void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind, const LearningTask& lesson) {
+  const int64_t texts = lesson.labels == LabelKind::texts ? 2 : 1, longest = texts * l.config.longest_text();  // at once in a row, and read apart
+  if (r.length == 0) r.length = std::min(longest, kUsualLength);
+  if (r.length > longest)
+    fail(ErrorKind::usage, "train", "rows of --length {} are longer than the model's {}{} positions", r.length, texts > 1 ? "2 x " : "",
+         l.config.longest_text());
+  if (texts > 1 && r.length < kShortText * texts)
+    fail(ErrorKind::usage, "train", "rows of --length {} have no room for two texts; use {} or more", r.length, kShortText * texts);
+  const std::optional<AdapterMethod> method = r.adapter.empty() ? std::nullopt : std::optional(adapter_method(r, lesson.of_samples()));
   if (r.merge && !method) fail(ErrorKind::usage, "train", "--merge goes with an --adapter: without one the output is the whole model anyway");
   if (r.learning_rate == 0) {
     const double usual = usual_rate(count_parameters(l.config));
@@ -136,51 +145,6 @@ void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind, bool labelle
     if (!(value >= 0 && value < top)) fail(ErrorKind::usage, "train", "{} should be at least 0 and below 1, not {}", name, value);
 }
 
-LearningSession::Inputs step_inputs(const ModelConfig& config, const Tokenizer& tokenizer, const BatchShape& shape, const Batch& b) {
-  LearningSession::Inputs in{{"tokens", b.tokens}, {"targets", b.targets}, {"positions", b.positions}, {"seq", b.seq}, {"first", b.first}};
-  if (config.first_position > 0)
-    for (size_t i = 0; i < b.seq.size(); ++i)
-      if (b.seq[i] >= 0) in["positions"][i] += static_cast<int32_t>(config.first_position);
-  if (config.token_types > 0) {
-    auto& types = in["token_types"] = std::vector<int32_t>(b.tokens.size(), 0);
-    for (size_t i = 1; i < types.size() && config.token_types > 1; ++i)  // b of [CLS] a [SEP] b [SEP]
-      if (b.seq[i] >= 0 && b.seq[i] == b.seq[i - 1]) types[i] = types[i - 1] | (b.tokens[i - 1] == tokenizer.special().sep);
-  }
-  if (shape.samples == 0) return in;
-  const auto samples = static_cast<size_t>(shape.samples);
-  auto &last = in["last"] = b.first, &lengths = in["lengths"] = std::vector<int32_t>(samples, 0);
-  const size_t width = b.labels.size() / samples;
-  auto there = [&](size_t s) { return b.labels[s * width] != static_cast<float>(kNoTarget); };
-  for (size_t s = 0; s < samples; ++s) {
-    if (!there(s)) continue;
-    auto end = static_cast<size_t>(b.first[s]);
-    while (end < b.seq.size() && b.seq[end] == b.seq[static_cast<size_t>(b.first[s])]) ++end;
-    lengths[s] = static_cast<int32_t>(end) - b.first[s];
-    last[s] = static_cast<int32_t>(end) - 1;
-  }
-  if (config.task == Task::classification) {
-    auto& labels = in["labels"];
-    for (float label : b.labels) labels.push_back(label < 0 ? kIgnoreTarget : static_cast<int32_t>(label));
-  } else {
-    std::vector<float> values = b.labels, weights(samples, 0.0f);
-    for (size_t s = 0; s < samples; ++s) weights[s] = there(s) ? 1 : 0;
-    for (float& v : values) v = v == static_cast<float>(kNoTarget) ? 0 : v;
-    in["values"] = bits_of(values), in["value_weights"] = bits_of(weights);
-  }
-  return in;
-}
-
-// The likeliest label is the given one.
-int64_t right_labels(int64_t labels, const LearningSession::Outputs& outputs, const Batch& batch) {
-  const auto& logits = outputs.at("logits");
-  int64_t right = 0;
-  for (size_t s = 0; s < batch.labels.size(); ++s) {
-    auto row = logits.begin() + static_cast<int64_t>(s) * labels;
-    right += std::max_element(row, row + labels) - row == static_cast<int64_t>(batch.labels[s]);  // where there is no sample, no label is meant
-  }
-  return right;
-}
-
 // The model's files with the values given, as a Hugging Face folder. Returns the states that are in it under their own names, bit for bit.
 std::set<std::string> save_model(const Learner& l, const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) {
   std::vector<std::string> warnings;
@@ -191,7 +155,8 @@ std::set<std::string> save_model(const Learner& l, const AtomicFolder& out, cons
                      .tokenizer = l.tokenizer.get(),
                      .tokenizer_folder = !l.tokenizer_folder.empty()             ? l.tokenizer_folder
                                          : l.checkpoint && !l.checkpoint->gguf() ? l.checkpoint->folder()
-                                                                                 : ""},
+                                                                                 : "",
+                     .sentence = l.config.task == Task::embedding},
                     warnings);
   const auto plans = plan_tensors(
       l.config,
@@ -230,7 +195,12 @@ Graph objective_graph(const Learner& l, const TrainingRecipe& recipe, const Weig
   config.head_dropout = config.dropout;
   Builder b({.mode = BuildMode::learn, .tokens = shape.rows * shape.length, .training = training}, types, l.source.name);
   build_objective(b, config,
-                  {.task = config.task, .label_smoothing = training ? static_cast<float>(recipe.label_smoothing) : 0, .samples = shape.samples});
+                  {.task = config.task,
+                   .label_smoothing = training ? static_cast<float>(recipe.label_smoothing) : 0,
+                   .samples = shape.samples,
+                   .texts = l.texts,
+                   .temperature = static_cast<float>(recipe.temperature),
+                   .symmetric = recipe.symmetric});
   return b.take();
 }
 
@@ -252,10 +222,19 @@ void learn_adapter(Trainee& t, const std::shared_ptr<const Learner>& l, const Tr
     t.lead.push_back(static_cast<int32_t>(l->config.vocab + i));
 }
 
-Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingRecipe& recipe, bool labelled, TrainModelListener& listener) {
+// The most samples that share a row. Pairs are compared with each other, which places without any would make slower.
+int64_t places(const TrainingRecipe& recipe, const LearningTask& lesson, const Samples& data) {
+  if (lesson.labels != LabelKind::texts) return std::max<int64_t>(recipe.length / kShortText, 1);
+  const double mean = static_cast<double>(data.tokens()) / static_cast<double>(std::max<int64_t>(data.size(), 1));
+  return std::max<int64_t>(std::llround(kSparePlaces * static_cast<double>(recipe.length) / std::max(mean, 1.0)), 1);
+}
+
+Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingRecipe& recipe, const LearningTask& lesson, const Samples& data,
+                     TrainModelListener& listener) {
   Trainee t;
-  t.pack = !labelled || !learns_in_grid(l->config, l->config.task);
-  t.samples_per_row = !labelled ? 0 : t.pack ? std::max<int64_t>(recipe.length / kShortText, 1) : 1;
+  t.pack = !lesson.of_samples() || !learns_in_grid(l->config, l->config.task);
+  t.samples_per_row = !lesson.of_samples() ? 0 : t.pack ? places(recipe, lesson, data) : 1;
+  t.whole_batches = lesson.labels == LabelKind::texts;
   std::shared_ptr<const Tuning> tuning;
   if (!recipe.adapter.empty()) {
     const Graph plain = objective_graph(*l, recipe, with_fresh_head(l->config, l->source.types), {1, recipe.length, t.samples_per_row, {}}, false);
@@ -271,9 +250,9 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
   };
   t.save = [l](const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) { return save_model(*l, out, read); };
   if (tuning) learn_adapter(t, l, recipe, tuning);
-  t.inputs = [l](const BatchShape& shape, const Batch& batch) { return step_inputs(l->config, *l->tokenizer, shape, batch); };
-  if (l->config.task == Task::classification)
-    t.count_right = [labels = l->config.num_labels()](const auto& outputs, const Batch& batch) { return right_labels(labels, outputs, batch); };
+  t.inputs = [l](const BatchShape& shape, const Batch& batch) { return step_inputs(l->config, l->tokenizer->special(), shape, batch); };
+  if (l->config.task == Task::classification || l->config.task == Task::embedding)
+    t.count_right = [l](const auto& outputs, const Batch& batch) { return count_right(l->config, outputs, batch); };
   t.open_device = [recipe] { return open_device(recipe.device, {.threads = static_cast<int>(recipe.threads), .packed = false}); };
   t.learned_before = !l->fresh;
   t.context = static_cast<double>(recipe.length) / (l->config.causal ? 2 : 1);
@@ -288,10 +267,15 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
 // The output folder becomes the model, or the adapter, of one of its checkpoints. What says that it is one goes last.
 void publish(const std::string& checkpoint, const std::string& output) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(checkpoint))
-    if (entry.is_regular_file() && !is_of_the_run(entry.path().filename().string())) files.push_back(entry.path().filename());
+  for (const auto& entry : fs::recursive_directory_iterator(checkpoint)) {
+    const fs::path name = entry.path().lexically_relative(checkpoint);
+    if (entry.is_regular_file() && !is_of_the_run(name.begin()->string())) files.push_back(name);
+  }
   std::ranges::stable_partition(files, [](const fs::path& name) { return name != "config.json" && name != "adapter_config.json"; });
-  for (const fs::path& name : files) copy_atomically(fs::path(checkpoint) / name, fs::path(output) / name);
+  for (const fs::path& name : files) {
+    if (name.has_parent_path()) fs::create_directories(fs::path(output) / name.parent_path());
+    copy_atomically(fs::path(checkpoint) / name, fs::path(output) / name);
+  }
 }
 
 // The model with the adapter of a folder in its weights, all of them f32, in place of an earlier one.
@@ -317,11 +301,11 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   if (recipe.data.empty()) fail(ErrorKind::usage, "train", "say what to learn from: --data FILE");
   if (recipe.output.empty()) fail(ErrorKind::usage, "train", "say where the result goes: --output FOLDER");
   auto learner = std::make_shared<Learner>(open_learner(recipe));
-  const bool labelled = !recipe.label_column.empty() || one_per_text(learner->config.task);
-  complete(recipe, *learner, kind, labelled);
+  const LearningTask lesson = learning_task(recipe, learner->config);
+  complete(recipe, *learner, kind, lesson);
   fs::create_directories(recipe.output);
 
-  DataOptions options = data_options(recipe, recipe.data, *learner, labelled);
+  DataOptions options = data_options(recipe, *learner, lesson);
   options.augment = augment_options(recipe);
   std::optional<Samples> read;
   bool stopped = false;
@@ -336,13 +320,19 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
     return {.end = TrainOutcome::End::interrupted};
   }
   Samples data = *std::move(read);
-  if (labelled && !one_per_text(learner->config.task)) learner->config = with_task(learner->config, Task::classification, data.classes());
+  learner->config = config_to_learn(lesson, learner->config, data);
+  if (lesson.labels == LabelKind::texts) learner->texts = data.label_width();
   options.classes = data.classes();
+  if (learner->config.task == Task::regression) options.labels = LabelKind::values;  // whatever those to evaluate on look like
   options.path = recipe.eval_data;
   options.augment = {};
   HeldBack parts = hold_back(data, recipe.eval_data.empty() ? recipe.eval_fraction : 0, static_cast<uint64_t>(recipe.seed));
   data = parts.learned;
   const Samples held = recipe.eval_data.empty() ? parts.held : read_samples(options, *learner->tokenizer);
+
+  if (held.size() > 0 && held.label_width() != data.label_width())
+    fail(ErrorKind::usage, "train", "{} has {} texts in each record and {} has {}; learn and evaluate with as many", recipe.data, data.label_width(),
+         recipe.eval_data, held.label_width());
 
   listener.model(fmt::format("{}: {}, {} parameters, {}", learner->source.name, learner->config.family,
                              with_commas(count_parameters(learner->config)),
@@ -357,7 +347,7 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
       listener.note("WARNING: " + overlap.words());
   if (data.size() > 0) listener.sample(show_sample(data, 0, *learner->tokenizer));
 
-  TrainOutcome outcome = train(recipe, make_trainee(learner, recipe, labelled, listener), data, held, listener);
+  TrainOutcome outcome = train(recipe, make_trainee(learner, recipe, lesson, data, listener), data, held, listener);
   if (outcome.end != TrainOutcome::End::interrupted && outcome.end != TrainOutcome::End::diverged) {
     const bool best = recipe.patience > 0 && outcome.best_step > 0;
     publish(checkpoint_path(recipe.output, best ? outcome.best_step : outcome.step), recipe.output);

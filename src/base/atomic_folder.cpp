@@ -27,6 +27,8 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::write(const std::string& name, std::string_view text) const {
+  std::error_code error;  // shown by what cannot be written there
+  fs::create_directories(fs::path(file(name)).parent_path(), error);
   AtomicFile out(file(name));
   out.write(text);
   out.commit();

@@ -20,7 +20,7 @@ class AtomicFolder {
   AtomicFolder& operator=(const AtomicFolder&) = delete;
 
   std::string file(const std::string& name) const { return temporary_ / name; }  // where to write it
-  void write(const std::string& name, std::string_view text) const;
+  void write(const std::string& name, std::string_view text) const;              // the name may have a folder before it
   void commit();
 
  private:

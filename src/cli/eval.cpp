@@ -37,9 +37,10 @@ struct EvalFlags {
   std::vector<std::string> ensemble;
   int64_t window = 512, max_tokens = 256;
   bool answers = false, json = false, quiet = false;
-  std::vector<Gate> gates = {
-      {"--max-ppl", "perplexity", true},   {"--max-loss", "loss", true},  {"--min-accuracy", "accuracy", false},      {"--min-f1", "macro F1", false},
-      {"--min-pearson", "Pearson", false}, {"--min-bleu", "BLEU", false}, {"--min-exact-match", "exact match", false}};
+  std::vector<Gate> gates = {{"--max-ppl", "perplexity", true},     {"--max-loss", "loss", true},
+                             {"--min-accuracy", "accuracy", false}, {"--min-f1", "macro F1", false},
+                             {"--min-pearson", "Pearson", false},   {"--min-spearman", "Spearman", false},
+                             {"--min-bleu", "BLEU", false},         {"--min-exact-match", "exact match", false}};
 };
 
 // The figures of an evaluation by the names that gates know.
@@ -105,17 +106,40 @@ int eval_text(const EvalFlags& f, const ModelConfig& config) {
   return 0;
 }
 
+LabelEvaluationOptions reading(const EvalFlags& f, Progress& loading) {
+  const ModelOptions options = f.model.options();
+  LabelEvaluationOptions how;
+  how.reader.device = options.device, how.reader.tokenizer = options.tokenizer, how.reader.adapter = options.adapter;
+  how.reader.wishes = options.wishes, how.reader.session = options.session;
+  how.reader.session.progress = loading.bytes();
+  how.data = f.data;
+  return how;
+}
+
+int eval_pairs(const EvalFlags& f) {
+  if (f.answers || !f.ensemble.empty())
+    fail(ErrorKind::usage, "eval", "{} makes vectors of texts, which {} is not for", f.model.model, f.answers ? "--answers" : "--ensemble");
+  Progress loading("loading", !f.quiet);
+  const PairEvaluation e = evaluate_pairs(f.model.model, reading(f, loading));
+  loading.done();
+  warn(f, e.warnings);
+  if (f.json) {
+    OrderedJson json = {{"models", {f.model.model}}};
+    json.update(json_of(e));
+    print_json(json);
+  } else {
+    fmt::print("{}", text_of(e));
+  }
+  pass_gates(f, {{"Pearson", e.cosines.pearson}, {"Spearman", e.cosines.spearman}});
+  return 0;
+}
+
 int eval_labels(const EvalFlags& f) {
   if (f.answers) fail(ErrorKind::usage, "eval", "--answers is for models that write; {} tells labels", f.model.model);
-  const ModelOptions options = f.model.options();
   std::vector<std::string> models = {f.model.model};
   models.insert(models.end(), f.ensemble.begin(), f.ensemble.end());
-  LabelEvaluationOptions how;
-  how.reader.device = options.device, how.reader.tokenizer = options.tokenizer, how.reader.wishes = options.wishes;
-  how.reader.session = options.session;
-  how.data = f.data;
   Progress loading("loading", !f.quiet);
-  how.reader.session.progress = loading.bytes();
+  const LabelEvaluationOptions how = reading(f, loading);
   const LabelEvaluation e = evaluate_labels(models, how);
   loading.done();
   warn(f, e.warnings);
@@ -129,7 +153,7 @@ int eval_labels(const EvalFlags& f) {
   Figures figures = {{"loss", e.loss}};
   if (e.classes) figures.insert(figures.end(), {{"accuracy", e.classes->accuracy}, {"macro F1", e.classes->macro.f1}});
   if (e.several) figures.insert(figures.end(), {{"accuracy", e.several->subset_accuracy}, {"macro F1", e.several->macro.f1}});
-  if (e.numbers) figures.emplace_back("Pearson", e.numbers->pearson);
+  if (e.numbers) figures.insert(figures.end(), {{"Pearson", e.numbers->pearson}, {"Spearman", e.numbers->spearman}});
   pass_gates(f, figures);
   return 0;
 }
@@ -176,9 +200,11 @@ int eval(const EvalFlags& f) {
   if (f.ppl.empty() == f.data.path.empty())
     fail(ErrorKind::usage, "eval", "say what to measure: --ppl FILE (a text) or --data FILE (samples, perhaps with labels or answers)");
   auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
-  const ModelConfig config = model_from_checkpoint(checkpoint).config;
+  ModelConfig config = model_from_checkpoint(checkpoint).config;
+  if (!f.model.adapter.empty()) config = with_head_of(read_peft(f.model.adapter), config);
   if (!f.ppl.empty()) return eval_text(f, config);
   if (one_per_text(config.task)) return eval_labels(f);
+  if (config.task == Task::embedding) return eval_pairs(f);
   if (config.task == Task::language_model) return eval_writer(f, *checkpoint, config);
   fail(ErrorKind::usage, "eval", "{} is made for '{}', which --data does not measure yet", checkpoint->path(), task_name(config.task));
 }

@@ -103,6 +103,15 @@ OrderedJson json_of(const LabelEvaluation& e) {
   return json;
 }
 
+std::string text_of(const PairEvaluation& e) {
+  return fmt::format("cosines of {} pairs: Spearman {}, Pearson {}\n", e.cosines.samples, shown(e.cosines.spearman), shown(e.cosines.pearson));
+}
+
+OrderedJson json_of(const PairEvaluation& e) {
+  return {{"task", task_name(Task::embedding)},   {"data", e.data},      {"samples", e.cosines.samples}, {"spearman", number(e.cosines.spearman)},
+          {"pearson", number(e.cosines.pearson)}, {"seconds", e.seconds}};
+}
+
 std::string text_of(const AnswerEvaluation& e) {
   const auto& b = e.bleu;
   std::string out = fmt::format(

@@ -128,7 +128,8 @@ const char* end_name(TrainOutcome::End end) {
 // How the result is tried.
 std::string next_command(const TrainingRecipe& r, bool classifies) {
   const std::string model = r.adapter.empty() ? r.output : fmt::format("{} --adapter {}", r.model, r.output);
-  return fmt::format("motley {} {} -p \"{}\"", classifies ? "classify" : "run", model, classifies ? "a text" : "Once upon a time");
+  const char* command = r.objective == "contrastive" ? "embed" : classifies ? "classify" : "run";
+  return fmt::format("motley {} {} -p \"{}\"", command, model, classifies ? "a text" : "Once upon a time");
 }
 
 int train_command(TrainFlags& f, RecipeKind kind) {

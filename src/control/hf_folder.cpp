@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "io/ordered_json.h"
 #include "io/safetensors_writer.h"
+#include "io/sentence_modules.h"
 #include "io/tokenizer/write_vocabulary.h"
 #include "nn/convert.h"
 
@@ -55,6 +57,12 @@ bool copy(const AtomicFolder& out, const std::string& folder, const char* name) 
 void write_description(const AtomicFolder& out, const HfDescription& d, std::vector<std::string>& warnings) {
   const bool from_hf = d.checkpoint && d.checkpoint->format() == CheckpointFormat::hf;
   out.write("config.json", config_text(d));
+  if (d.sentence) {
+    constexpr const char* kPooling[] = {"mean", "cls", "lasttoken"};
+    check(d.config.pooling != Pooling::pooler, "a sentence-transformers folder has no name for a pooler");
+    const SentenceModules modules{kPooling[static_cast<size_t>(d.config.pooling)], d.config.normalise, d.config.longest_text()};
+    for (const auto& [name, text] : print_sentence_modules(modules, d.config.hidden)) out.write(name, text);
+  }
   if (from_hf)
     copy(out, d.checkpoint->folder(), "generation_config.json");
   else

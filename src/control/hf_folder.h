@@ -24,6 +24,7 @@ struct HfDescription {
   const Checkpoint* checkpoint = nullptr;  // where the model comes from: its own config.json may say more than this program reads
   const Tokenizer* tokenizer = nullptr;    // null: the folder has none
   std::string tokenizer_folder = "";       // whose files are copied; empty: the checkpoint's, or written from what was read
+  bool sentence = false;                   // beside the configuration, what turns texts into vectors: the files of a sentence-transformers folder
   const char* stored = "float32";          // what most weights are: "float32", "bfloat16" or "float16"
 };
 

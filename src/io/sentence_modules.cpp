@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/error.h"
@@ -14,6 +15,12 @@ namespace {
 
 constexpr uint64_t kMaxBytes = 1 << 20;
 constexpr int64_t kMaxTokens = int64_t{1} << 30;
+
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr std::string_view kPoolingKey = "pooling_mode_";
+// What a way of pooling is called here and there.
+constexpr std::pair<std::string_view, std::string_view> kPoolings[] = {{"cls", "cls_token"}, {"mean", "mean_tokens"}, {"lasttoken", "lasttoken"}};
 
 std::string last_word(const std::string& type) { return type.substr(type.rfind('.') + 1); }
 
@@ -32,17 +39,17 @@ std::string read_pooling(const std::string& text, const std::string& what) {
   if (text.empty()) return "mean";
   const Json config = parse_json(text, what);
   if (!config.is_object()) fail(ErrorKind::file, "sentence", "{}: expected an object, got {}", what, config.type_name());
-  constexpr std::string_view kMode = "pooling_mode_";
   std::string mode;
   for (const auto& [key, value] : config.items()) {
-    if (!key.starts_with(kMode) || value != true) continue;
+    if (!key.starts_with(kPoolingKey) || value != true) continue;
     if (!mode.empty()) fail(ErrorKind::file, "sentence", "{}: it joins several ways of pooling, of which one is supported at a time", what);
-    mode = key.substr(kMode.size());
+    mode = key.substr(kPoolingKey.size());
   }
   if (auto named = json_find_string(config, "pooling_mode", what); named && mode.empty()) mode = *named;
-  if (mode == "mean_tokens") mode = "mean";
-  if (mode == "cls_token") mode = "cls";
-  if (mode != "mean" && mode != "cls" && mode != "lasttoken")
+  bool known = false;
+  for (const auto& [ours, theirs] : kPoolings)
+    if (mode == theirs || mode == ours) mode = ours, known = true;
+  if (!known)
     fail(ErrorKind::file, "sentence", "{}: pools by '{}', which is not supported; supported are mean_tokens, cls_token and lasttoken", what,
          printable(mode));
   return mode;
@@ -79,6 +86,25 @@ SentenceModules parse_sentence_modules(const SentenceFiles& files, const std::st
   if (s.max_tokens < 0 || s.max_tokens > kMaxTokens)
     fail(ErrorKind::file, "sentence", "{}: 'max_seq_length' is {}, expected a number from 1 to {}", name, s.max_tokens, kMaxTokens);
   return s;
+}
+
+std::vector<std::pair<std::string, std::string>> print_sentence_modules(const SentenceModules& modules, int64_t width) {
+  OrderedJson steps = OrderedJson::array();
+  auto step = [&](const char* path, const char* type) {
+    steps.push_back({{"idx", steps.size()},
+                     {"name", std::to_string(steps.size())},
+                     {"path", path},
+                     {"type", fmt::format("sentence_transformers.models.{}", type)}});
+  };
+  step("", "Transformer");
+  step("1_Pooling", "Pooling");
+  if (modules.normalise) step("2_Normalize", "Normalize");
+  OrderedJson pooling = {{"word_embedding_dimension", width}};
+  for (const auto& [mode, name] : kPoolings) pooling[fmt::format("{}{}", kPoolingKey, name)] = modules.pooling == mode;
+  OrderedJson transformer = {{"max_seq_length", modules.max_tokens > 0 ? OrderedJson(modules.max_tokens) : OrderedJson(nullptr)},
+                             {"do_lower_case", false}};
+  auto text = [](const OrderedJson& json) { return json.dump(2) + "\n"; };
+  return {{"modules.json", text(steps)}, {"1_Pooling/config.json", text(pooling)}, {"sentence_bert_config.json", text(transformer)}};
 }
 
 std::optional<SentenceModules> read_sentence_modules(const std::string& folder) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace motley {
 
@@ -17,6 +19,9 @@ struct SentenceModules {
 
 // Nothing without a modules.json. Error(file) for steps, or ways of pooling, that are not these.
 std::optional<SentenceModules> read_sentence_modules(const std::string& folder);
+
+// The files that say so, of vectors of so many numbers: each with its path within the model's folder, and its text.
+std::vector<std::pair<std::string, std::string>> print_sentence_modules(const SentenceModules& modules, int64_t width);
 
 // The same from the files' texts; `what` is their folder, for messages. Empty: there is no such file.
 struct SentenceFiles {

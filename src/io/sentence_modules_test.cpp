@@ -32,6 +32,19 @@ TEST(SentenceModules, SayPoolingLengthAndTheLongestText) {
   EXPECT_EQ(pooling_folder(kModules, "folder"), "1_Pooling");
 }
 
+TEST(SentenceModules, WhatIsPrintedReadsBack) {
+  for (const char* pooling : {"mean", "cls", "lasttoken"})
+    for (bool normalise : {false, true}) {
+      const auto files = print_sentence_modules({pooling, normalise, 128}, 384);
+      ASSERT_EQ(files.size(), 3u);
+      EXPECT_EQ(files[1].first, pooling_folder(files[0].second, "folder") + "/config.json");
+      const SentenceModules s = parse_sentence_modules({files[0].second, files[1].second, files[2].second}, "folder");
+      EXPECT_EQ(s.pooling, pooling);
+      EXPECT_EQ(s.normalise, normalise);
+      EXPECT_EQ(s.max_tokens, 128);
+    }
+}
+
 TEST(SentenceModules, WhatIsNotSupportedIsNamed) {
   EXPECT_NE(refusal({R"([{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])", "", ""}).find("the step 'Dense' is not supported"),
             std::string::npos);

@@ -25,6 +25,19 @@ Loss by_value(Builder& b, Value logits) {
   return {results[0], results[1]};
 }
 
+// Of unit vectors [texts * S, E]. The scores of first texts are left as "logits".
+Loss of_neighbours(Builder& b, Value vectors, const Objective& o) {
+  const int64_t s = o.samples, candidates = (o.texts - 1) * s;
+  Value first = b.slice(vectors, 0, 0, s), others = b.slice(vectors, 0, s, candidates);
+  Value apart = b.step_input("apart", {Dtype::f32, {{s}, {candidates}}}), labels = integers(b, "labels", {s});
+  Value scores = b.add(b.div(b.matmul(first, others), b.scalar(o.temperature)), apart);
+  b.output(scores, "logits");
+  Loss loss = cross_entropy(b, scores, labels, o.label_smoothing);
+  if (!o.symmetric) return loss;
+  Value back = b.transpose(o.texts > 2 ? b.slice(scores, 1, 0, s) : scores, {1, 0});
+  return {b.mul(b.add(loss.sum, cross_entropy(b, back, labels, o.label_smoothing).sum), b.scalar(0.5f)), loss.weight};
+}
+
 // Devlin et al. 2019: the mean of two cross-entropies over the text's tokens, for its first and its last; padding is no place.
 Loss of_span(Builder& b, Value logits, float smoothing) {
   constexpr float kNowhere = -1e30f;
@@ -44,12 +57,25 @@ Loss of_span(Builder& b, Value logits, float smoothing) {
 void build_objective(Builder& b, const ModelConfig& config, const Objective& objective) {
   ModelConfig c = config;
   c.task = objective.task;
-  if (c.task == Task::embedding) fail(ErrorKind::usage, "objective", "an embedding is right or wrong only beside others; choose another task");
-  const bool about_samples = one_per_text(c.task) || learns_in_grid(c, c.task);
+  const bool embeds = c.task == Task::embedding;
+  if (embeds) {
+    if (learns_in_grid(c, c.task)) fail(ErrorKind::usage, "objective", "{} models embed no texts", c.family);
+    if (!(objective.temperature > 0)) fail(ErrorKind::usage, "objective", "the temperature should be above 0, not {}", objective.temperature);
+    c.normalise = true;  // it is cosines that are compared
+  }
+  const bool about_samples = embeds || one_per_text(c.task) || learns_in_grid(c, c.task);
   if (about_samples && objective.samples < 1)
     fail(ErrorKind::usage, "objective", "'{}' learns from samples; say how many are in a step", task_name(c.task));
-  b.bind_sequences(objective.samples);
+  b.bind_sequences(embeds ? objective.samples * objective.texts : objective.samples);
   build_model(b, c);
+  if (embeds) {
+    Value vectors = b.take_output("embedding");
+    auto scope = b.scope("loss");
+    const Loss loss = of_neighbours(b, vectors, objective);
+    b.output(loss.sum, "loss");
+    b.output(loss.weight, "weight");
+    return;
+  }
 
   Value logits = b.take_output("logits");
   auto scope = b.scope("loss");

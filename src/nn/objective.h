@@ -22,6 +22,14 @@
 //   values         f32 [S, L]  multi-label: 0 or 1 for each label; regression: the numbers
 //   value_weights  f32 [S, 1]  of the same: how much a sample counts, 0 for one that is not there
 //   begins, ends   i32 [S]     question answering: the answer's first and last token, counted from the sample's first, or kIgnoreTarget
+//
+// Embeddings learn from samples of several texts: first, last and lengths are then [texts * S], those of all first texts before those of all
+// second ones. A sample's first text is to be nearer to its second than to the second and third texts of all samples: the cross-entropy of
+// cosine / temperature over these candidates (van den Oord et al. 2018; Henderson et al. 2017). It is a quantity of the whole batch, so a batch
+// that is cut into micro-batches learns something else.
+//
+//   labels         i32 [S]                   the sample's own number, or kIgnoreTarget where there is none
+//   apart          f32 [S, (texts - 1) * S]  0; or kApart where a candidate does not count for this sample: there is none, or it would be right too
 #pragma once
 #include <cstdint>
 
@@ -35,7 +43,13 @@ struct Objective {
   Task task = Task::language_model;
   float label_smoothing = 0;  // of cross-entropy
   int64_t samples = 0;        // S, for tasks and models that are not about single tokens
+  // Embeddings.
+  int64_t texts = 2;          // of a sample: 3 where the last one is as far away as it seems near
+  float temperature = 0.05f;  // what cosines are divided by
+  bool symmetric = false;     // second texts look for their first ones too, and the mean of both losses counts
 };
+
+constexpr float kApart = -1e30f;
 
 void build_objective(Builder& b, const ModelConfig& config, const Objective& objective);
 

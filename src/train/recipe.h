@@ -24,7 +24,10 @@ enum class FieldRole : uint8_t {
 
 struct TrainingRecipe {
   std::string model, tokenizer, data, eval_data, output;
-  std::string format = "auto", text_column, pair_column, label_column;
+  std::string format = "auto", text_column, pair_column, negative_column, label_column;
+  std::string objective = "auto";
+  double temperature = 0.05;
+  bool symmetric = false;
   double eval_fraction = 0.05;
   int64_t length = 0;
   std::string batch = "16", micro_batch = "auto";
@@ -68,7 +71,14 @@ void for_each_field(R& r, F&& f) {
   f("format", r.format, "the data's format, where it is not to be found out", result);
   f("text-column", r.text_column, "the column or key that holds the text", result);
   f("pair-column", r.pair_column, "that of a second text", result);
+  f("negative-column", r.negative_column, "contrastive: that of a third text, which does not belong to the first", result);
   f("label-column", r.label_column, "that of the label: the model then learns to classify", result);
+  f("objective", r.objective,
+    "language-model, classification, multi-label, regression, contrastive (vectors of pairs of texts); auto: labels with --label-column, "
+    "else what the model is for",
+    result);
+  f("temperature", r.temperature, "contrastive: what cosines are divided by (0.05 is a scale of 20)", result);
+  f("symmetric", r.symmetric, "contrastive: the second text looks for its first one too", result);
   f("length", r.length, "tokens of a row; 0: what the model allows, at most 512", result);
   f("batch", r.batch, "rows of a step; auto: as many as the memory holds at once", result);
   f("micro-batch", r.micro_batch, "rows computed at once; auto: as many as the memory holds", result);

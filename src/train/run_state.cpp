@@ -81,7 +81,7 @@ TrainingPlan training_plan(const Json& json, const std::string& what) {
 }
 
 bool is_of_the_run(std::string_view name) {
-  constexpr std::string_view kNames[] = {"MANIFEST.json", "optimizer.safetensors", "recipe.yaml", "run.json", "trainer_state.json"};
+  constexpr std::string_view kNames[] = {"MANIFEST.json", "optimizer.safetensors", "programs", "recipe.yaml", "run.json", "trainer_state.json"};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 

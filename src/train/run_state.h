@@ -39,7 +39,7 @@ struct TrainingPlan {
 Json to_json(const TrainingPlan& plan);
 TrainingPlan training_plan(const Json& json, const std::string& what);
 
-// Whether a file of a checkpoint belongs to the run, not to the model.
+// Whether a file or folder of a checkpoint belongs to the run, not to the model.
 bool is_of_the_run(std::string_view name);
 
 // The compiled Programs, a text file each in `programs/`.

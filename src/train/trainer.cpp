@@ -179,8 +179,13 @@ class Run {
       of = cut;
       return memory_bytes(programs);
     };
+    auto rows_at_once = rows_of(recipe_.micro_batch, "--micro-batch");
+    if (trainee_.whole_batches && rows_at_once && rows_at_once != batch)
+      fail(ErrorKind::usage, "train", "samples are compared with all others of their step, which no --micro-batch {} can be cut from; leave it out",
+           recipe_.micro_batch);
+    if (trainee_.whole_batches) rows_at_once = batch;
     const CutChoice choice = choose_cut({.batch = batch,
-                                         .rows = rows_of(recipe_.micro_batch, "--micro-batch"),
+                                         .rows = rows_at_once,
                                          .recompute = recompute_of(recipe_.recompute),
                                          .length = recipe_.length,
                                          .most_rows = std::max<int64_t>(std::llround(whole), 1),
@@ -189,7 +194,10 @@ class Run {
     const StepCut& cut = choice.cut;
     if (!choice.fits)
       fail(ErrorKind::no_fit, "train", "{} rows of {} tokens need {} MiB, and {} MiB are there; use a smaller {}", cut.rows, recipe_.length,
-           choice.bytes >> 20, limit >> 20, cut.rows == 1 ? "--length, another --optimizer or a smaller model" : "--micro-batch");
+           choice.bytes >> 20, limit >> 20,
+           cut.rows == 1            ? "--length, another --optimizer or a smaller model"
+           : trainee_.whole_batches ? "--batch, which is not cut because its samples are compared with each other"
+                                    : "--micro-batch");
     for (const std::string& note : choice.notes) listener_.note(note);
     if (of != cut) compiled(cut);
     plan_ = {.shape = shape_of(cut.rows),

@@ -37,6 +37,7 @@ struct Trainee {
   bool learned_before = false;
   bool pack = true;                // several samples in a row
   std::vector<int32_t> lead = {};  // tokens that stand before each sample
+  bool whole_batches = false;      // what a sample costs depends on the others of its batch: micro-batches would learn something else
   int64_t samples_per_row = 0;     // for tasks that are about samples; 0: about tokens
   double context = 0;              // positions that a token attends to on average
   int64_t memory_bytes = 0;        // the most to take; 0: what the device has

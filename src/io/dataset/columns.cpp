@@ -14,6 +14,11 @@ namespace {
 constexpr std::array<std::string_view, 13> kTexts = {"text",     "sentence", "sentence1", "premise", "question1", "content", "review",
                                                      "document", "comment",  "tweet",     "body",    "message",   "question"};
 constexpr std::array<std::string_view, 6> kPairs = {"text_pair", "sentence2", "hypothesis", "question2", "text2", "pair"};
+// Of two texts that belong together, and one that does not.
+constexpr std::array<std::string_view, 7> kAnchors = {"anchor", "query", "question", "sentence1", "premise", "text", "title"};
+constexpr std::array<std::string_view, 9> kPositives = {"positive",   "answer",   "passage", "document", "sentence2",
+                                                        "hypothesis", "abstract", "text2",   "pair"};
+constexpr std::array<std::string_view, 3> kNegatives = {"negative", "hard_negative", "negative_1"};
 constexpr std::array<std::string_view, 9> kLabels = {"label", "labels", "class", "category", "sentiment", "target", "score", "rating", "stars"};
 
 std::string find(std::span<const std::string_view> wanted, const std::vector<std::string>& names) {
@@ -37,11 +42,25 @@ std::string choose(const std::string& asked, const char* flag, std::span<const s
   fail(ErrorKind::usage, "data", "{}: there is no column '{}' ({}); there are: {}", what, printable(asked), flag, list(names));
 }
 
+// No column is taken for one of a pair because nothing else is left: which texts belong together has to be said.
+Columns find_texts(const DataOptions& options, const std::vector<std::string>& names, std::string_view what) {
+  Columns c;
+  c.text = choose(options.text_column, "--text-column", kAnchors, names, what);
+  c.pair = choose(options.pair_column, "--pair-column", kPositives, names, what);
+  c.negative = choose(options.negative_column, "--negative-column", kNegatives, names, what);
+  if (c.text.empty() || c.pair.empty() || c.text == c.pair)
+    fail(ErrorKind::usage, "data",
+         "{}: pairs need a column for each of two texts (such as anchor and positive); there are: {}; say which with --text-column and --pair-column",
+         what, list(names));
+  return c;
+}
+
 }  // namespace
 
-bool has_text_column(const std::vector<std::string>& names) { return !find(kTexts, names).empty(); }
+bool has_text_column(const std::vector<std::string>& names) { return !find(kTexts, names).empty() || !find(kAnchors, names).empty(); }
 
 Columns find_columns(const DataOptions& options, const std::vector<std::string>& names, std::string_view what) {
+  if (options.labels == LabelKind::texts) return find_texts(options, names, what);
   Columns c;
   const bool labelled = options.labels != LabelKind::none;
   if (labelled || !options.label_column.empty()) c.label = choose(options.label_column, "--label-column", kLabels, names, what);

@@ -17,6 +17,7 @@ enum class LabelKind {
   classes,    // one of several names or whole numbers
   values,     // a number each, for regression
   several,    // any number of classes each
+  texts,      // none, but each record is two texts that belong together, perhaps with a third that does not: what counts is where each ends
 };
 
 struct DataOptions {
@@ -25,8 +26,9 @@ struct DataOptions {
   std::string format = "auto";
   // Where a plain text is cut into documents: auto, none, line, blank (at empty lines), or the words that stand between documents.
   std::string split = "auto";
-  std::string part = "train";                                         // of a folder that holds train and test, as aclImdb
-  std::string text_column = {}, pair_column = {}, label_column = {};  // of csv, tsv, jsonl; found by their usual names when empty
+  std::string part = "train";  // of a folder that holds train and test, as aclImdb
+  // Of csv, tsv, jsonl; found by their usual names when empty. The negative one is of LabelKind::texts.
+  std::string text_column = {}, pair_column = {}, negative_column = {}, label_column = {};
 
   LabelKind labels = LabelKind::none;
   std::vector<std::string> classes = {};  // known beforehand (of the model, of the training data); empty: those that occur

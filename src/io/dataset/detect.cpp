@@ -168,6 +168,7 @@ void choose_split(const DataOptions& options, const std::string& text, std::stri
 std::string columns_in_words(const Columns& c) {
   std::string out = printable(c.text, 40);
   if (!c.pair.empty()) out += " and " + printable(c.pair, 40);
+  if (!c.negative.empty()) out += " and not " + printable(c.negative, 40);
   if (!c.label.empty()) out += fmt::format(", label {}", printable(c.label, 40));
   return out;
 }
@@ -213,8 +214,9 @@ FileForm detect(const std::string& file, const DataOptions& options, std::string
   }
   const bool labelled = options.labels != LabelKind::none && options.format != "folders";
   if (labelled && (f.form == Form::text || f.form == Form::alpaca || f.form == Form::sharegpt || f.form == Form::messages))
-    fail(ErrorKind::usage, "data", "{} is {} and has no label column; labels come in columns of CSV, TSV or JSONL, or as a folder per class", file,
-         f.words);
+    fail(ErrorKind::usage, "data", "{} is {} and has no {}", file, f.words,
+         options.labels == LabelKind::texts ? "columns for two texts; pairs come in columns of CSV, TSV or JSONL"
+                                            : "label column; labels come in columns of CSV, TSV or JSONL, or as a folder per class");
   if (!packing.empty()) f.words += fmt::format(" ({})", packing);
   return f;
 }

@@ -66,6 +66,12 @@ struct Reading {
   void finish_row(Record&& record, int64_t line) {
     record.line = line;
     if (trim(record.text).empty()) return skip(line, "the text is empty");
+    if (options.labels == LabelKind::texts) {
+      if (trim(record.pair).empty()) return skip(line, fmt::format("'{}' is empty or missing", source.form.columns.pair));
+      if (!source.form.columns.negative.empty() && trim(record.negative).empty())
+        return skip(line, fmt::format("'{}' is empty or missing", source.form.columns.negative));
+      return give(std::move(record));
+    }
     const bool needs_label = options.labels != LabelKind::none && options.labels != LabelKind::several;
     if (needs_label && (record.labels.size() != 1 || record.labels[0].empty())) return skip(line, "the label is missing");
     give(std::move(record));
@@ -83,7 +89,7 @@ struct Reading {
       return static_cast<size_t>(it - names.begin());
     };
     const Columns& c = source.form.columns;
-    const size_t text = place(c.text), pair = place(c.pair), label = place(c.label);
+    const size_t text = place(c.text), pair = place(c.pair), negative = place(c.negative), label = place(c.label);
     for (; rows.next(row); step(in)) {
       if (row.problem.empty() && row.fields.size() != names.size())
         row.problem = fmt::format("it has {} fields, the first line names {} columns", row.fields.size(), names.size());
@@ -95,6 +101,7 @@ struct Reading {
       if (!c.label.empty()) r.labels = labels_of(row.fields[label]);
       r.has_pair = !c.pair.empty();
       if (r.has_pair) r.pair = std::move(row.fields[pair]);
+      if (!c.negative.empty()) r.negative = std::move(row.fields[negative]);
       r.text = std::move(row.fields[text]);
       finish_row(std::move(r), row.line);
     }
@@ -115,6 +122,8 @@ struct Reading {
       record.has_pair = true;
       record.pair = pair->get<std::string>();
     }
+    if (auto negative = json.find(c.negative); !c.negative.empty() && negative != json.end() && negative->is_string())
+      record.negative = negative->get<std::string>();
     auto label = c.label.empty() ? json.end() : json.find(c.label);
     if (label == json.end()) return "";
     if (label->is_array()) {

@@ -9,7 +9,7 @@
 namespace motley {
 
 struct Record {
-  std::string text, pair;
+  std::string text, pair, negative;  // negative: of LabelKind::texts
   bool has_pair = false;
   // A text too long to be handled at once comes in parts, one after the other.
   bool begins = true, ends = true;

@@ -61,7 +61,9 @@ EncodedRecord RecordEncoder::encode(const Record& record) const {
     if (record.messages.is_array()) {
       e = template_for(record) || record.instruction.empty() ? encode_conversation(record) : encode_instruction(record);
     } else {
-      e = options_.labels == LabelKind::none ? encode_text(record) : encode_labelled(record);
+      e = options_.labels == LabelKind::none    ? encode_text(record)
+          : options_.labels == LabelKind::texts ? encode_texts(record)
+                                                : encode_labelled(record);
     }
   } catch (const Error& error) {
     e.problem = words_of(error);
@@ -113,6 +115,27 @@ EncodedRecord RecordEncoder::encode_labelled(const Record& record) const {
     append(e.ids, pair);
   }
   append(e.ids, after_);
+  return e;
+}
+
+// Texts that are read apart, one behind the other: each as if it were alone, with its share of the room.
+EncodedRecord RecordEncoder::encode_texts(const Record& record) const {
+  EncodedRecord e;
+  std::vector<std::string_view> texts = {record.text, record.pair};
+  if (!record.negative.empty()) texts.emplace_back(record.negative);
+  const size_t special = before_.size() + after_.size(), most = static_cast<size_t>(options_.max_tokens) / texts.size();
+  for (std::string_view text : texts) {
+    auto ids = tokenizer_.encode(text, {.add_special = false});
+    if (options_.max_tokens > 0 && ids.size() + special > most) {
+      ids.resize(most - std::min(most, special));
+      e.cut = true;
+    }
+    append(e.ids, before_);
+    append(e.ids, ids);
+    append(e.ids, after_);
+    if (ids.size() + special == 0) e.problem = "one of its texts has no tokens";
+    e.lengths.push_back(static_cast<float>(ids.size() + special));
+  }
   return e;
 }
 

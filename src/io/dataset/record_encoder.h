@@ -24,6 +24,7 @@ namespace motley {
 struct EncodedRecord {
   std::vector<int32_t> ids;
   std::vector<uint8_t> scored;        // empty: all
+  std::vector<float> lengths;         // LabelKind::texts: in tokens, of each of the texts
   std::string problem;                // why the record cannot be used; empty: it can
   bool cut = false;                   // it was longer than max_tokens
   bool nothing_left = false;          // and what is left has no token that counts
@@ -39,6 +40,7 @@ class RecordEncoder {
  private:
   EncodedRecord encode_text(const Record& record) const;
   EncodedRecord encode_labelled(const Record& record) const;
+  EncodedRecord encode_texts(const Record& record) const;
   EncodedRecord encode_instruction(const Record& record) const;
   EncodedRecord encode_conversation(const Record& record) const;
   const ChatTemplate* template_for(const Record& record) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -59,7 +60,8 @@ uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& 
   hash.add_number(kVersion).add_number(files.size());
   for (const std::string& file : files) add_file(hash, file);
   add_tokenizer(hash, tokenizer);
-  for (const std::string* s : {&o.format, &o.split, &o.part, &o.text_column, &o.pair_column, &o.label_column, &o.label_separator, &o.chat_template})
+  for (const std::string* s :
+       {&o.format, &o.split, &o.part, &o.text_column, &o.pair_column, &o.negative_column, &o.label_column, &o.label_separator, &o.chat_template})
     hash.add_text(*s);
   hash.add_number(static_cast<uint64_t>(o.labels)).add_number(o.classes.size());
   for (const std::string& c : o.classes) hash.add_text(c);
@@ -92,15 +94,18 @@ class Tokenising {
     const int64_t own = data.size() / stride();
     data.description = fmt::format("{} {}{}, {}", with_commas(own), what, own == 1 ? "" : "s", source_.form.words);
     if (source_.files.size() > 1) data.description += fmt::format(", {} files", with_commas(static_cast<int64_t>(source_.files.size())));
-    if (options_.labels != LabelKind::none) {
+    if (options_.labels == LabelKind::texts) {
+      data.label_width = static_cast<int64_t>(lengths_.size()) / data.size();
+      data.labels = std::move(lengths_);
+    } else if (options_.labels != LabelKind::none) {
       auto numbers = labels_.finish(options_.path);
       data.labels = std::move(numbers.values);
       data.label_width = numbers.width;
       data.classes = std::move(numbers.classes);
       data.description += ", " + numbers.words;
-      if (stride() > 1) data.description += fmt::format(", each followed by {} in other words", stride() - 1);
       if (data.classes.size() == 1) data.warnings.push_back("all labels are the same: there is nothing to tell apart");
     }
+    if (stride() > 1) data.description += fmt::format(", each followed by {} in other words", stride() - 1);
     warn(malformed_, "hold bytes that are not UTF-8, read as U+FFFD", data);
     warn(cut_, fmt::format("had more than {} tokens and were cut", options_.max_tokens), data);
     warn(nothing_left_, "had no answer within these tokens and were left out", data);
@@ -166,7 +171,8 @@ class Tokenising {
       return;
     }
     std::string problem = e.problem;
-    if (problem.empty() && !e.nothing_left && options_.labels != LabelKind::none) problem = labels_.add(record.labels);
+    const bool labelled = options_.labels != LabelKind::none && options_.labels != LabelKind::texts;
+    if (problem.empty() && !e.nothing_left && labelled) problem = labels_.add(record.labels);
     if (!problem.empty() && !(record.begins && record.ends)) fail(ErrorKind::file, "data", "{}: {}", source_.files[record.file], problem);
     if (!problem.empty()) return bad_.add(short_name(source_.files[record.file]), record.line, problem);
     cut_ += e.cut ? 1 : 0;
@@ -175,8 +181,10 @@ class Tokenising {
     if (e.nothing_left) return;
     collector_.append_ids(e.ids, record.ends);
     collector_.append_marks(e.scored);
+    lengths_.insert(lengths_.end(), e.lengths.begin(), e.lengths.end());
     for (const EncodedRecord& copy : encoded.subspan(1)) {
-      labels_.add(record.labels);
+      if (labelled) labels_.add(record.labels);
+      lengths_.insert(lengths_.end(), copy.lengths.begin(), copy.lengths.end());
       collector_.append_ids(copy.ids, true);
     }
   }
@@ -195,6 +203,7 @@ class Tokenising {
   BadRecords bad_;
   std::vector<Record> block_;
   std::vector<EncodedRecord> encoded_;
+  std::vector<float> lengths_;  // LabelKind::texts: of each text of each sample
   size_t bytes_ = 0, length_ = 0;
   int64_t records_ = 0;  // before block_
   int64_t malformed_ = 0, cut_ = 0, nothing_left_ = 0, too_short_ = 0, earlier_lost_ = 0;
@@ -223,6 +232,22 @@ SampleData read_token_files(const std::vector<std::string>& files, int32_t vocab
   data.description = std::move(all.description);
   data.hash = all.hash;
   return data;
+}
+
+// Lengths of texts that are those of the samples they stand beside.
+bool parts_texts(const SampleData& data) {
+  const int64_t width = data.label_width;
+  bool good = width == 2 || width == 3;
+  for (int64_t i = 0; good && i < data.size(); ++i) {
+    double sum = 0;
+    for (int64_t k = 0; k < width; ++k) {
+      const auto length = static_cast<double>(data.labels[static_cast<size_t>(i * width + k)]);
+      good = good && length >= 1 && length == std::floor(length);
+      sum += length;
+    }
+    good = good && sum == static_cast<double>(data.begins[static_cast<size_t>(i) + 1] - data.begins[static_cast<size_t>(i)]);
+  }
+  return good;
 }
 
 // The samples of an earlier run, unless there are none that can be trusted; why not, when that is worth telling.
@@ -281,6 +306,8 @@ Samples read_samples(const DataOptions& options, const Tokenizer& tokenizer, con
     if (data.size() == 0) fail(ErrorKind::file, "data", "{}: the shards hold no samples", options.path);
     if (options.labels != LabelKind::none && data.label_width == 0)
       fail(ErrorKind::usage, "data", "{}: the shards have no labels; make them from data that have", options.path);
+    if (options.labels == LabelKind::texts && !parts_texts(data))
+      fail(ErrorKind::usage, "data", "{}: the shards hold no pairs of texts; make them from data that do", options.path);
     data.description = fmt::format("{} samples, token shards of: {}", with_commas(data.size()), data.description);
     data.hash = hash;
     return Samples(std::move(data));

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "io/dataset/dataset_test_support.h"
 #include "io/dataset/read_texts.h"
+#include "io/dataset/token_file.h"
 #include "io/template/builtin_templates.h"
 
 namespace motley {
@@ -260,6 +261,24 @@ TEST_F(Caching, WhatTheCacheHoldsIsAShardToReadElsewhere) {
   std::filesystem::create_directories(folder_ / "shards");
   for (const char* name : {"shards/1.tokens.zst", "shards/2.tokens.zst"}) std::filesystem::copy(folder_ / "b.tokens.zst", folder_ / name);
   EXPECT_EQ(texts(read(folder_ / "shards")), (Names{"one", "two", "one", "two"}));
+}
+
+TEST_F(Reading, TextsThatBelongTogetherStandOneBehindTheOther) {
+  const std::string triples = folder_.write("a.tsv", "query\tpositive\tnegative\tscore\nab\tcde\tf\t1\ngh\ti\tjklmnop\t1\n");
+  Samples s = read(triples, {.labels = LabelKind::texts, .max_tokens = 12});
+  EXPECT_EQ(s.description(), "2 records, TSV of query and positive and not negative");
+  EXPECT_EQ(texts(s), (Names{"abcdef", "ghijklm"})) << "each text has a third of the room";
+  EXPECT_EQ(std::vector<float>(s.labels(1).begin(), s.labels(1).end()), (std::vector<float>{2, 1, 4}));
+  EXPECT_NE(warnings(s).find("1 of the records had more than 12 tokens"), std::string::npos);
+  Samples pairs = read(folder_.write("b.jsonl", "{\"question\": \"ab\", \"answer\": \"c\"}\n"), {.labels = LabelKind::texts});
+  EXPECT_EQ(pairs.label_width(), 2);
+  // As shards, which have to say where each text ends.
+  write_token_file(folder_ / "pairs.tokens.zst", pairs.data(), tokenizer_->vocab_size());
+  EXPECT_EQ(read(folder_ / "pairs.tokens.zst", {.labels = LabelKind::texts}).labels(0)[1], 1);
+  SampleData wrong = pairs.data();
+  wrong.labels[0] = 3;
+  write_token_file(folder_ / "wrong.tokens.zst", wrong, tokenizer_->vocab_size());
+  EXPECT_THROW(read(folder_ / "wrong.tokens.zst", {.labels = LabelKind::texts}), Error);
 }
 
 TEST_F(Reading, RealDataAreFoundForWhatTheyAre) {
