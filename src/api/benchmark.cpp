@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "nn/families.h"
 #include "ops/def.h"
 #include "runtime/probe.h"
 
@@ -56,6 +57,8 @@ class Bench {
   Bench(const ModelSource& source, const std::string& type, const BenchmarkOptions& options) : source_(source), type_(type), options_(options) {}
 
   std::vector<Measurement> run(const std::function<void(const std::string&)>& progress) {
+    if (reads_sources(source_.config))
+      fail(ErrorKind::usage, "bench", "{} has an encoder; the phases that are measured are those of models that continue texts", source_.name);
     int64_t sequences = 1;
     for (int64_t b : options_.batches) sequences = std::max(sequences, b);
     int64_t positions = std::max(options_.prompt, options_.context + options_.generate * (options_.repeat + 1)) + 1;

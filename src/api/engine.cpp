@@ -1,6 +1,7 @@
 #include "motley/engine.h"
 
 #include "api/generate_text.h"
+#include "api/generation_defaults.h"
 #include "base/error.h"
 
 namespace motley {
@@ -44,7 +45,7 @@ Generation Engine::generate_from_ids(const std::vector<int32_t>& prompt, const G
   TextRequest r;
   r.prompt = prompt;
   r.max_tokens = options.max_tokens;
-  r.sampling = default_sampling(*state_->model.checkpoint);
+  r.sampling = default_sampling(*state_->model.checkpoint, state_->model.source.config);
   if (options.temperature) r.sampling.temperature = *options.temperature;
   if (options.top_p) r.sampling.top_p = *options.top_p;
   if (options.min_p) r.sampling.min_p = *options.min_p;

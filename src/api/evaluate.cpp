@@ -6,10 +6,11 @@
 #include <map>
 
 #include "api/ensemble.h"
-#include "api/generate_text.h"
+#include "api/generation_defaults.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "generate/sampler.h"
+#include "nn/families.h"
 
 namespace motley {
 namespace {
@@ -128,7 +129,7 @@ LabelEvaluation evaluate_labels(std::span<const std::string> models, const Label
   return e;
 }
 
-AnswerEvaluation evaluate_answers(const OpenModel& model, Scheduler& scheduler, const Samples& samples, int64_t max_tokens,
+AnswerEvaluation evaluate_answers(const OpenModel& model, Scheduler& scheduler, const Samples& samples, const AnswerOptions& options,
                                   const std::function<void(double)>& progress) {
   const auto start = Clock::now();
   AnswerEvaluation e;
@@ -138,17 +139,22 @@ AnswerEvaluation evaluate_answers(const OpenModel& model, Scheduler& scheduler, 
   std::vector<std::vector<int32_t>> ids;
   for (int64_t i = 0; i < samples.size(); ++i) {
     auto q = question_of(samples, i, *model.tokenizer);
-    if (!q || static_cast<int64_t>(q->prompt.size()) + max_tokens > scheduler.context()) {
+    const bool reads = reads_sources(model.source.config);  // then the prompt takes no room of the answer
+    if (!q || static_cast<int64_t>(q->prompt.size()) + (reads ? 0 : options.max_tokens) > scheduler.context()) {
       ++e.left_out;
       continue;
     }
-    Request r{.prompt = std::move(q->prompt), .max_tokens = max_tokens, .sampling = {.temperature = 0}, .stop_tokens = stops, .on_logits = {}};
+    Request r = request_for(model, std::move(q->prompt));
+    r.max_tokens = options.max_tokens;
+    r.sampling.temperature = 0;
+    r.stop_tokens = stops;
+    r.beams = options.beams;
     numbers[scheduler.submit(std::move(r))] = expected.size();
     expected.push_back(std::move(q->answer));
   }
   if (expected.empty())
     fail(ErrorKind::usage, "eval", "none of the {} samples has a prompt and an answer that fit a context of {} with {} new tokens", samples.size(),
-         scheduler.context(), max_tokens);
+         scheduler.context(), options.max_tokens);
   ids.resize(expected.size());
   size_t done = 0;
   while (!scheduler.idle())

@@ -52,8 +52,14 @@ struct AnswerEvaluation {
   double seconds = 0;
 };
 
-// Each answer by the likeliest tokens, as many prompts at once as the scheduler has room for. Error(usage) when there is nothing to answer.
-AnswerEvaluation evaluate_answers(const OpenModel& model, Scheduler& scheduler, const Samples& samples, int64_t max_tokens,
+struct AnswerOptions {
+  int64_t max_tokens = 256;
+  BeamOptions beams = {};
+};
+
+// Each answer by the likeliest tokens or by beam search, as many prompts at once as the scheduler has room for. Error(usage) when there is nothing to
+// answer.
+AnswerEvaluation evaluate_answers(const OpenModel& model, Scheduler& scheduler, const Samples& samples, const AnswerOptions& options,
                                   const std::function<void(double fraction)>& progress);
 
 }  // namespace motley

@@ -3,62 +3,29 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
-#include <set>
 #include <utility>
 
+#include "api/generation_defaults.h"
 #include "generate/text_stream.h"
-#include "io/json.h"
+#include "nn/families.h"
 
 namespace motley {
-
-std::vector<int32_t> stop_tokens(const OpenModel& model) {
-  std::set<int32_t> ids;
-  if (model.tokenizer) ids.insert(model.tokenizer->end_of_generation().begin(), model.tokenizer->end_of_generation().end());
-  for (int64_t id : model.source.config.eos) ids.insert(static_cast<int32_t>(id));
-  const Json& config = model.checkpoint->generation_config();
-  if (config.is_object() && config.contains("eos_token_id")) {
-    const Json& eos = config["eos_token_id"];
-    auto add = [&](const Json& id) {
-      if (id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<int64_t>() < model.source.config.vocab) ids.insert(id.get<int32_t>());
-    };
-    if (eos.is_array())
-      std::ranges::for_each(eos, add);
-    else
-      add(eos);
-  }
-  return {ids.begin(), ids.end()};
-}
-
-SamplerOptions default_sampling(const Checkpoint& checkpoint) {
-  SamplerOptions options;
-  const Json& config = checkpoint.generation_config();
-  if (!config.is_object()) return options;
-  const std::string what = checkpoint.folder() + "/generation_config.json";
-  auto number = [&](const char* key, float& value) {
-    if (auto v = json_find_double(config, key, what)) value = static_cast<float>(*v);
-  };
-  number("temperature", options.temperature);
-  number("top_p", options.top_p);
-  number("min_p", options.min_p);
-  number("typical_p", options.typical_p);
-  number("repetition_penalty", options.repeat_penalty);
-  if (auto k = json_find_int(config, "top_k", what)) options.top_k = *k;
-  return options;
-}
 
 namespace {
 
 // A text as it grows, token by token.
 class Answer {
  public:
-  Answer(const OpenModel& model, Scheduler& scheduler, TextRequest request)
-      : scheduler_(scheduler), on_text_(std::move(request.on_text)) {
-    if (model.tokenizer) stream_.emplace(model.tokenizer, std::move(request.stop), request.prompt);
-    Request r{.prompt = std::move(request.prompt),
-              .max_tokens = request.max_tokens,
-              .sampling = std::move(request.sampling),
-              .stop_tokens = {},
-              .on_logits = std::move(request.on_logits)};
+  Answer(const OpenModel& model, Scheduler& scheduler, TextRequest request) : scheduler_(scheduler), on_text_(std::move(request.on_text)) {
+    // Behind a prompt a first word keeps its space; what answers a source begins a text.
+    const std::span<const int32_t> before = reads_sources(model.source.config) ? std::span<const int32_t>() : request.prompt;
+    if (model.tokenizer) stream_.emplace(model.tokenizer, std::move(request.stop), before);
+    Request r = request_for(model, std::move(request.prompt));
+    r.max_tokens = request.max_tokens;
+    std::ranges::copy(r.sampling.logit_bias, std::back_inserter(request.sampling.logit_bias));
+    r.sampling = std::move(request.sampling);
+    r.on_logits = std::move(request.on_logits);
+    r.beams = request.beams;
     r.stop_tokens = std::move(request.stop_ids);
     if (!request.ignore_eos) std::ranges::copy(stop_tokens(model), std::back_inserter(r.stop_tokens));
     id_ = scheduler.submit(std::move(r));

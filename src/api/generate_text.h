@@ -13,9 +13,10 @@
 namespace motley {
 
 struct TextRequest {
-  std::vector<int32_t> prompt;
+  std::vector<int32_t> prompt;  // what the model continues, or reads with its encoder
   int64_t max_tokens = -1;
   SamplerOptions sampling;
+  BeamOptions beams;
   std::vector<std::string> stop;
   std::vector<int32_t> stop_ids;  // tokens that end the text beside the model's own
   bool ignore_eos = false;
@@ -39,11 +40,5 @@ TextResult generate_text(OpenModel& model, Scheduler& scheduler, TextRequest req
 // ends the rest.
 void generate_texts(OpenModel& model, Scheduler& scheduler, std::vector<TextRequest> requests,
                     const std::function<bool(size_t index, TextResult result)>& on_result);
-
-// The ids that end an answer: the tokenizer's, the model's configuration's and generation_config.json's.
-std::vector<int32_t> stop_tokens(const OpenModel& model);
-
-// What generation_config.json asks for where it says something, the program's defaults otherwise.
-SamplerOptions default_sampling(const Checkpoint& checkpoint);
 
 }  // namespace motley

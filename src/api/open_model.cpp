@@ -41,7 +41,7 @@ ModelConfig open_config(const std::string& model) {
 std::shared_ptr<const Tokenizer> find_tokenizer(const std::string& path) {
   std::string folder = folder_exists(path) ? path : std::filesystem::path(path).parent_path().string();
   if (!folder_exists(path)) return Tokenizer::load(path);
-  for (const char* file : {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"})
+  for (const char* file : {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"})
     if (file_exists(folder + "/" + file)) return Tokenizer::load(path);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     auto extension = entry.path().extension();
@@ -81,6 +81,7 @@ OpenModel open_model(const std::string& model, const ModelOptions& options) {
   out.source = model_source(out.checkpoint, options);
   auto device = open_device(options.device, options.wishes);
   ModelOptions wishes = options;
+  if (options.wish) options.wish(*out.checkpoint, out.source.config, wishes.plan);
   if (wishes.plan.context)  // asked for text: virtual tokens take no part of it
     *wishes.plan.context =
         std::min(*wishes.plan.context + out.source.virtual_tokens, std::max(*wishes.plan.context, out.source.config.max_positions));

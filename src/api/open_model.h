@@ -4,6 +4,7 @@
 //   OpenModel model = open_model("models/SmolLM2-135M", {.threads = 2});
 //   Scheduler scheduler(*model.session);
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct ModelOptions {
   std::string adapter;         // the folder of one that runs beside the weights
   DeviceWishes wishes;
   PlanWishes plan;
+  // What is wished for because of what the model is; null: nothing.
+  std::function<void(const Checkpoint& checkpoint, const ModelConfig& config, PlanWishes& plan)> wish = {};
   SessionOptions session;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/generation_defaults.h"
 #include "base/error.h"
 
 namespace motley {
@@ -35,6 +36,22 @@ class Scoring {
     }
   }
 
+  // The logits at each position of an answer that is given: what stands before a token of it tells that token.
+  void read_answer(Request r, std::span<const int32_t> answer) {
+    const auto first = static_cast<int64_t>(r.prompt.size()) - r.begun;  // position of the token that tells the second, counted from 1
+    r.prompt.resize(static_cast<size_t>(first));
+    r.prompt.insert(r.prompt.end(), answer.begin(), answer.end() - 1);
+    r.max_tokens = 0;
+    r.on_logits = [&](int64_t position, std::span<const float> logits) {
+      const int64_t at = position - first + 1;
+      if (at < 0) return;
+      total_ += log_sum_exp(logits) - static_cast<double>(logits[static_cast<size_t>(answer[static_cast<size_t>(at)])]);
+      ++scored_;
+    };
+    scheduler_.submit(std::move(r));
+    while (!scheduler_.idle()) scheduler_.step();
+  }
+
   int64_t scored() const { return scored_; }
   double nll() const { return total_ / static_cast<double>(std::max<int64_t>(1, scored_)); }
   Perplexity result() const { return {std::exp(nll()), nll(), scored_}; }
@@ -54,6 +71,20 @@ Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int
     if (progress) progress(static_cast<double>(read) / static_cast<double>(ids.size()), std::exp(scoring.nll()));
   });
   if (scoring.scored() == 0) fail(ErrorKind::usage, "perplexity", "the text has {} tokens; at least 2 are needed", ids.size());
+  return scoring.result();
+}
+
+Perplexity answer_perplexity(const OpenModel& model, Scheduler& scheduler, const Samples& samples, const PerplexityProgress& progress) {
+  Scoring scoring(scheduler, 2);
+  for (int64_t i = 0; i < samples.size(); ++i) {
+    const auto ids = samples.ids(i);
+    const auto scored = samples.scored(i);
+    const auto source = static_cast<size_t>(std::ranges::find(scored, uint8_t{1}) - scored.begin());
+    if (source == ids.size()) continue;
+    scoring.read_answer(request_for(model, {ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(source)}), ids.subspan(source));
+    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(samples.size()), std::exp(scoring.nll()));
+  }
+  if (scoring.scored() == 0) fail(ErrorKind::usage, "perplexity", "none of the {} samples has an answer", samples.size());
   return scoring.result();
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "api/open_model.h"
 #include "generate/scheduler.h"
 #include "io/dataset/samples.h"
 
@@ -20,5 +21,8 @@ Perplexity perplexity(Scheduler& scheduler, const std::vector<int32_t>& ids, int
 
 // Of samples without labels, each with windows of its own; of those with marks only what counts is scored, such as answers.
 Perplexity perplexity(Scheduler& scheduler, const Samples& samples, int64_t window, const PerplexityProgress& progress);
+
+// Of texts that an encoder reads: the nll of the answers that the samples have (DataOptions::answers).
+Perplexity answer_perplexity(const OpenModel& model, Scheduler& scheduler, const Samples& samples, const PerplexityProgress& progress);
 
 }  // namespace motley

@@ -17,6 +17,7 @@
 #include "io/dataset/record.h"
 #include "io/json.h"
 #include "nn/convert.h"
+#include "nn/families.h"
 #include "nn/heads.h"
 #include "nn/initial.h"
 #include "nn/objective.h"
@@ -75,6 +76,8 @@ Learner open_learner(const TrainingRecipe& recipe) {
   if (l.fresh && !recipe.adapter.empty())
     fail(ErrorKind::usage, "adapter", "{} has no weights yet: an adapter changes a model that has learned", l.source.name);
   l.config = l.source.config;
+  if (reads_sources(l.config))
+    fail(ErrorKind::usage, "train", "{} has an encoder and a decoder; such a model runs here and does not learn yet", l.source.name);
   if (!recipe.tokenizer.empty()) {
     l.tokenizer = find_tokenizer(recipe.tokenizer);
     l.tokenizer_folder = folder_exists(recipe.tokenizer) ? recipe.tokenizer : fs::path(recipe.tokenizer).parent_path().string();

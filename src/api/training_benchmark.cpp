@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "control/fresh_model.h"
 #include "control/learning.h"
+#include "nn/families.h"
 #include "nn/objective.h"
 #include "nn/task.h"
 #include "ops/def.h"
@@ -56,6 +57,7 @@ Measurement benchmark_training(const std::string& name, const ModelConfig& confi
                                const std::function<void(const std::string&)>& progress) {
   if (config.task != Task::language_model && config.task != Task::masked_language_model)
     fail(ErrorKind::usage, "bench", "{} is made for '{}'; steps of training are measured on language models", name, task_name(config.task));
+  if (reads_sources(config)) fail(ErrorKind::usage, "bench", "{} has an encoder; steps of training are measured on models that continue texts", name);
   if (options.length > config.longest_text())
     fail(ErrorKind::usage, "bench", "rows of {} tokens are longer than the {} positions of {}; use a smaller --length", options.length,
          config.longest_text(), name);

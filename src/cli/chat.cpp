@@ -9,6 +9,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "api/generation_defaults.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@
 #include "cli/progress.h"
 #include "io/template/builtin_templates.h"
 #include "io/template/chat_template.h"
+#include "nn/families.h"
 
 namespace motley {
 namespace {
@@ -71,7 +73,7 @@ class Conversation {
         model_(model),
         scheduler_(*model.session),
         chat_(ChatTemplate::parse(template_source(f, model), {}, f.chat_template.empty() ? model.path : f.chat_template)),
-        sampling_(f.sampling.options(default_sampling(*model.checkpoint))) {
+        sampling_(f.sampling.options(default_sampling(*model.checkpoint, model.source.config))) {
     reset(f.system);
   }
 
@@ -132,6 +134,8 @@ int chat(const ChatFlags& f) {
   Progress progress("loading", !f.quiet);
   options.session.progress = progress.bytes();
   OpenModel model = open_model(f.model.model, options);
+  if (reads_sources(model.source.config))
+    fail(ErrorKind::usage, "chat", "{} reads a text and answers it, without a conversation: see 'motley run'", model.path);
   progress.done();
   if (!model.tokenizer) fail(ErrorKind::file, "chat", "{} has no tokenizer", model.path);
   Conversation conversation(f, model);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "api/evaluate.h"
+#include "api/generation_defaults.h"
 #include "api/perplexity.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -16,6 +17,7 @@
 #include "cli/flags.h"
 #include "cli/input.h"
 #include "cli/progress.h"
+#include "nn/families.h"
 
 namespace motley {
 namespace {
@@ -36,6 +38,7 @@ struct EvalFlags {
   DataOptions data;
   std::vector<std::string> ensemble;
   int64_t window = 512, max_tokens = 256;
+  BeamFlags beams;
   bool answers = false, json = false, quiet = false;
   std::vector<Gate> gates = {{"--max-ppl", "perplexity", true},     {"--max-loss", "loss", true},
                              {"--min-accuracy", "accuracy", false}, {"--min-f1", "macro F1", false},
@@ -75,12 +78,13 @@ std::vector<int32_t> text_tokens(const Tokenizer& tokenizer, std::string_view te
 }
 
 // A model that continues texts, with a context of so many tokens at least.
-OpenModel open_generator(const EvalFlags& f, const ModelConfig& config, int64_t window, int64_t context) {
+OpenModel open_generator(const EvalFlags& f, const ModelConfig& config, int64_t window, int64_t context, int64_t beams = 1) {
   ModelOptions options = f.model.options();
   Progress loading("loading", !f.quiet);
   options.session.progress = loading.bytes();
   if (!options.plan.context) options.plan.context = std::min(context, config.max_positions);
   if (*options.plan.context < window) fail(ErrorKind::usage, "eval", "windows of --ctx {} do not fit a context of {}", window, *options.plan.context);
+  options.plan.sequences = std::max(options.plan.sequences.value_or(1), beams);
   if (!options.plan.kv_type) options.plan.kv_type = Dtype::f32;
   options.plan.rows = std::clamp<int64_t>((int64_t{1} << 24) / config.vocab, 1, window);
   OpenModel model = open_model(f.model.model, options);
@@ -162,16 +166,21 @@ int eval_writer(const EvalFlags& f, const Checkpoint& checkpoint, const ModelCon
   if (!f.ensemble.empty()) fail(ErrorKind::usage, "eval", "--ensemble is for models that tell labels; {} continues texts", f.model.model);
   auto tokenizer = f.model.tokenizer.empty() ? find_tokenizer(checkpoint) : Tokenizer::load(resolve_model(f.model.tokenizer));
   if (!tokenizer) fail(ErrorKind::file, "eval", "{} has no tokenizer, so data cannot be read for it", checkpoint.path());
-  const Samples samples = read_samples(f.data, *tokenizer);
+  DataOptions data = f.data;
+  data.answers = reads_sources(config);
+  const Samples samples = read_samples(data, *tokenizer);
   warn(f, samples.warnings());
+  const AnswerOptions answers{.max_tokens = f.max_tokens, .beams = f.beams.options(default_beams(checkpoint, config), {})};
   const int64_t window = std::min(f.window, config.max_positions);
   int64_t longest = 0;
   for (int64_t i = 0; i < samples.size(); ++i) longest = std::max(longest, static_cast<int64_t>(samples.ids(i).size()));
-  OpenModel model = open_generator(f, config, window, f.answers ? std::max(window, longest + f.max_tokens) : window);
+  OpenModel model =
+      open_generator(f, config, window, f.answers ? std::max(window, longest + f.max_tokens) : std::max(window, data.answers ? longest : 0),
+                     f.answers ? answers.beams.count : 1);
   Scheduler scheduler(*model.session);
   Progress measuring("measuring", !f.quiet);
-  const Perplexity p =
-      perplexity(scheduler, samples, window, [&](double fraction, double ppl) { measuring.show(fraction, fmt::format("perplexity {:.4f}", ppl)); });
+  const auto show = [&](double fraction, double ppl) { measuring.show(fraction, fmt::format("perplexity {:.4f}", ppl)); };
+  const Perplexity p = data.answers ? answer_perplexity(model, scheduler, samples, show) : perplexity(scheduler, samples, window, show);
   measuring.done();
   Figures figures = {{"perplexity", p.ppl}, {"loss", p.nll}};
   OrderedJson json = {{"task", task_name(config.task)},
@@ -181,11 +190,11 @@ int eval_writer(const EvalFlags& f, const Checkpoint& checkpoint, const ModelCon
                       {"nll", p.nll},
                       {"tokens", p.tokens}};
   if (!f.json)
-    fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens of {} samples scored in windows of {})\n", p.ppl, p.nll, p.tokens, samples.size(),
-               window);
+    fmt::print("perplexity {:.4f} (nll {:.6f} per token, {} tokens of {} samples scored{})\n", p.ppl, p.nll, p.tokens, samples.size(),
+               data.answers ? "" : fmt::format(" in windows of {}", window));
   if (f.answers) {
     Progress writing("writing", !f.quiet);
-    const AnswerEvaluation e = evaluate_answers(model, scheduler, samples, f.max_tokens, [&](double fraction) { writing.show(fraction); });
+    const AnswerEvaluation e = evaluate_answers(model, scheduler, samples, answers, [&](double fraction) { writing.show(fraction); });
     writing.done();
     figures.insert(figures.end(), {{"BLEU", e.bleu.score}, {"exact match", e.exact_match}});
     json.update(json_of(e));
@@ -202,6 +211,8 @@ int eval(const EvalFlags& f) {
   auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
   ModelConfig config = model_from_checkpoint(checkpoint).config;
   if (!f.model.adapter.empty()) config = with_head_of(read_peft(f.model.adapter), config);
+  if (!f.ppl.empty() && reads_sources(config))
+    fail(ErrorKind::usage, "eval", "{} answers texts and continues none: measure it on --data with texts and their answers", checkpoint->path());
   if (!f.ppl.empty()) return eval_text(f, config);
   if (one_per_text(config.task)) return eval_labels(f);
   if (config.task == Task::embedding) return eval_pairs(f);
@@ -225,6 +236,7 @@ Body add_eval(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("--answers", f->answers, "also write an answer to each prompt of the data: BLEU and exact match beside the given ones");
   app.add_option("-n,--max-tokens", f->max_tokens, "--answers: most tokens of one")->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  f->beams.add(app);
   app.add_option("--ctx", f->window, "tokens of a window")->check(CLI::Range(int64_t{2}, int64_t{1} << 40));
   for (Gate& gate : f->gates)
     app.add_option(gate.flag, gate.bound, fmt::format("a gate: exit code 7 when the {} is {} it", gate.what, gate.most ? "above" : "below"));

@@ -168,6 +168,23 @@ SamplerOptions SamplingFlags::options(SamplerOptions o) const {
   return o;
 }
 
+void BeamFlags::add(CLI::App& app) {
+  app.add_option("--beams,--num-beams", count,
+                 "texts to search side by side for the likeliest whole one; 1: none are (default: as the model's files say)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1024}));
+  app.add_option("--length-penalty", length_penalty,
+                 "of --beams: a text's log probability is divided by its length to this power; above 1 favours long texts (default 1)");
+}
+
+BeamOptions BeamFlags::options(BeamOptions o, const SamplingFlags& sampling) const {
+  const bool drawn = sampling.temperature.value_or(0) > 0;
+  if (drawn && count.value_or(1) > 1) fail(ErrorKind::usage, "flags", "--beams searches for the likeliest text and draws nothing: leave --temp out");
+  if (drawn) o.count = 1;
+  if (count) o.count = *count;
+  if (length_penalty) o.length_penalty = *length_penalty;
+  return o;
+}
+
 std::vector<int32_t> parse_ids(const std::string& text, const char* flag) {
   Json ids;
   try {

@@ -34,6 +34,15 @@ struct SamplingFlags {
   SamplerOptions options(SamplerOptions defaults) const;
 };
 
+struct BeamFlags {
+  std::optional<int64_t> count;
+  std::optional<double> length_penalty;
+
+  void add(CLI::App& app);
+  // defaults: the model's, which a temperature above 0 asked for puts aside.
+  BeamOptions options(BeamOptions defaults, const SamplingFlags& sampling) const;
+};
+
 // The arguments with those of --config (or of a recipe, for commands that begin with one) and of the environment put before them.
 std::vector<std::string> with_defaults(CLI::App& app, std::vector<std::string> arguments);
 

@@ -1,5 +1,5 @@
-// motley run MODEL -p TEXT: continues a text, or with --samples writes many. Text goes to standard output as it is generated; what it took
-// goes to standard error.
+// motley run MODEL -p TEXT: continues a text, or answers one that an encoder reads, such as with its translation; with --samples it writes many. Text
+// goes to standard output as it is generated; what it took goes to standard error.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 
+#include "api/generation_defaults.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
@@ -27,6 +28,7 @@ constexpr int64_t kSampledTogether = 16;  // texts of --samples in a step, unles
 struct RunFlags {
   ModelFlags model;
   SamplingFlags sampling;
+  BeamFlags beams;
   std::optional<std::string> prompt;
   std::string file, ids, logits, stop_ids;
   std::vector<std::string> stop;
@@ -88,21 +90,29 @@ int run_samples(const RunFlags& f, OpenModel& model, const TextRequest& request)
 
 int run(const RunFlags& f) {
   ModelOptions options = f.model.options();
+  if (f.samples > 1 && f.beams.count.value_or(1) > 1) fail(ErrorKind::usage, "run", "--beams finds one text, --samples draws many: use one of them");
   if (f.samples > 1 && !f.logits.empty()) fail(ErrorKind::usage, "run", "--logits is for one text, not for {} samples", f.samples);
   if (f.samples > 1 && f.model.sequences == 0) options.plan.sequences = std::min(f.samples, kSampledTogether);
   Progress progress("loading", !f.quiet && !f.json);
   options.session.progress = progress.bytes();
-  if (!f.logits.empty()) {
-    auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(resolve_model(f.model.model)));
-    options.plan.rows = rows_for_all_positions(model_from_checkpoint(checkpoint).config.vocab);
-  }
+  BeamOptions beams;
+  options.wish = [&](const Checkpoint& checkpoint, const ModelConfig& config, PlanWishes& plan) {
+    beams = f.beams.options(default_beams(checkpoint, config), f.sampling);
+    if (f.samples > 1) beams.count = 1;
+    if (!f.logits.empty()) {
+      if (beams.count > 1) fail(ErrorKind::usage, "run", "--logits stores those of one text: use --beams 1");
+      plan.rows = rows_for_all_positions(config.vocab);
+    }
+    plan.sequences = std::max(plan.sequences.value_or(1), beams.count);
+  };
   OpenModel model = open_model(f.model.model, options);
   progress.done();
 
   TextRequest request;
   request.prompt = read_prompt(f, model);
   request.max_tokens = f.predict;
-  request.sampling = f.sampling.options(default_sampling(*model.checkpoint));
+  request.sampling = f.sampling.options(default_sampling(*model.checkpoint, model.source.config));
+  request.beams = beams;
   request.stop = f.stop;
   if (!f.stop_ids.empty()) request.stop_ids = parse_ids(f.stop_ids, "--stop-ids");
   request.ignore_eos = f.ignore_eos;
@@ -142,7 +152,7 @@ int run(const RunFlags& f) {
 Body add_run(CLI::App& app) {
   auto f = std::make_shared<RunFlags>();
   f->model.add(app);
-  app.add_option("-p,--prompt", f->prompt, "the text to continue (default: standard input; on a terminal: an empty text)");
+  app.add_option("-p,--prompt", f->prompt, "the text to continue, or to translate (default: standard input; on a terminal: an empty text)");
   app.add_option("-f,--file", f->file, "a file with the text to continue");
   app.add_option("--ids", f->ids, "the prompt as token ids, a JSON array");
   app.add_option("-n,--predict,--max-tokens", f->predict, "tokens to generate; -1: until the model ends or the context is full")
@@ -160,6 +170,7 @@ Body add_run(CLI::App& app) {
   app.add_flag("-q,--quiet", f->quiet, "print nothing but the text");
   f->sampling.add(app);
   f->model.model = kEmbeddedModel;
+  f->beams.add(app);
   return [f] { return run(*f); };
 }
 

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <map>
 
+#include "base/error.h"
 #include "control/session.h"
 #include "ir/text.h"
+#include "nn/families.h"
 #include "ops/interpreter.h"
 
 namespace motley {
@@ -38,12 +40,15 @@ double relative_error(std::span<const float> device, const std::vector<double>& 
 
 Comparison compare_with_reference(const ModelSource& source, const Plan& wanted, Device& device, const std::set<std::string>& skip,
                                   const std::vector<int32_t>& tokens) {
+  if (reads_sources(source.config))
+    fail(ErrorKind::usage, "compare", "{} has an encoder; only models that continue texts are compared value by value", source.name);
   Plan plan = wanted;
   auto count = static_cast<int64_t>(tokens.size());
   plan.sequences = 1, plan.batch_tokens = count, plan.rows = count, plan.context = std::max(plan.page_tokens, count), plan.pages = plan.blocks();
   Compiled compiled = compile(build_graph(source, plan), device.target(), {.token_ranges = {}, .skip = skip, .after = {}, .keep_values = true});
   const Program& program = compiled.programs[0];
-  load_states(device, program, source, {});
+  const Program* programs[] = {&program};
+  load_states(device, programs, source, {});
 
   StepInputs step;
   for (int32_t i = 0; i < count; ++i) {

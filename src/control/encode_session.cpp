@@ -61,7 +61,8 @@ EncodeSession::Variant& EncodeSession::variant_of(const Grid& grid) {
   if (first) {
     const Program& p = c.programs[0];
     width_ = p.buffers[static_cast<size_t>(p.outputs[0].buffer)].type.dim(-1).n;
-    load_states(*device_, p, source_, options_.progress);
+    const Program* programs[] = {&p};
+    load_states(*device_, programs, source_, options_.progress);
   }
   for (const Program& p : c.programs) c.executables.push_back(device_->prepare(p));
   return c;

@@ -23,6 +23,8 @@ ModelDemand demand_of(const ModelSource& source);
 BuildLimits build_limits(const Plan& plan);
 StepLimits step_limits(const Plan& plan, const ModelSource& source);
 Graph build_graph(const ModelSource& source, const Plan& plan);
+// Of a model with an encoder: the step that reads sources.
+Graph build_reader_graph(const ModelSource& source, const Plan& plan);
 
 struct SessionOptions {
   std::set<std::string> skip;  // passes and rewrites to leave out
@@ -36,6 +38,7 @@ class Session : public StepRunner {
 
   const StepLimits& limits() const override { return limits_; }
   void run(const StepInputs& step, std::span<float> logits) override;
+  void read_sources(const StepInputs& step) override;
 
   const Plan& plan() const { return plan_; }
   const Compiled& compiled() const { return compiled_; }
@@ -47,14 +50,15 @@ class Session : public StepRunner {
   Plan plan_;
   StepLimits limits_;
   std::unique_ptr<Device> device_;
-  Compiled compiled_;
-  std::vector<std::unique_ptr<Executable>> executables_;  // one per Program
+  Compiled compiled_, reader_;                                      // reader_: of an encoder; no Programs without
+  std::vector<std::unique_ptr<Executable>> executables_, readers_;  // one per Program
   double load_seconds_ = 0;
   int64_t weight_bytes_ = 0;
 };
 
-// Gives a device the states of a Program: weights from the source, KV pools as zeros. Returns the weights' plain bytes.
-int64_t load_states(Device& device, const Program& program, const ModelSource& source,
+// Gives a device the states of Programs that run on it: weights from the source, as zeros what one of them changes (KV pools). Returns the weights'
+// plain bytes.
+int64_t load_states(Device& device, std::span<const Program* const> programs, const ModelSource& source,
                     const std::function<void(int64_t done, int64_t total)>& progress);
 
 // A step's inputs by the names the builder gives them.
@@ -70,10 +74,11 @@ class ReferenceRunner : public StepRunner {
   ~ReferenceRunner() override;
   const StepLimits& limits() const override { return limits_; }
   void run(const StepInputs& step, std::span<float> logits) override;
+  void read_sources(const StepInputs& step) override;
 
  private:
   StepLimits limits_;
-  std::unique_ptr<class Interpreter> interpreter_;
+  std::unique_ptr<class Interpreter> interpreter_, reader_;
 };
 
 }  // namespace motley

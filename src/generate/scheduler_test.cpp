@@ -163,6 +163,49 @@ TEST(Scheduler, PromptLogitsComeInOrderForEveryPosition) {
   for (size_t i = 0; i < 19; ++i) EXPECT_EQ(positions[i], static_cast<int64_t>(i));
 }
 
+// Beams fork in pages that are full and in pages that are not; the search alone, which reads a text as a whole, is what they have to find.
+TEST(Scheduler, BeamsFindWhatTheSearchFindsAlone) {
+  auto request = [](std::vector<int32_t> prompt) {
+    Request r = greedy(std::move(prompt), 11);
+    r.beams = {.count = 3, .length_penalty = 0.5};
+    r.stop_tokens = {17};
+    return r;
+  };
+  auto expected = [&](const Request& r) {
+    BeamSearch search(
+        r.beams, {.ends = r.stop_tokens, .prompt = static_cast<int64_t>(r.prompt.size()), .longest = static_cast<int64_t>(r.prompt.size()) + 11});
+    std::vector<std::vector<int32_t>> texts = {r.prompt};
+    for (;;) {
+      for (size_t b = 0; b < texts.size(); ++b) {
+        HashModel model(kLimits);
+        Scheduler s(model);
+        Request whole = greedy(texts[b], 0);
+        whole.on_logits = [&](int64_t position, std::span<const float> row) {
+          if (position + 1 == static_cast<int64_t>(texts[b].size())) search.see(b, row);
+        };
+        s.submit(whole);
+        run_all(s);
+      }
+      std::vector<std::vector<int32_t>> next;
+      for (const BeamStep& step : search.advance()) {
+        next.push_back(texts[step.parent]);
+        next.back().push_back(step.token);
+      }
+      if (next.empty()) return search.best().tokens;
+      texts = next;
+    }
+  };
+  HashModel model(kLimits);
+  Scheduler s(model);
+  std::vector<Request> requests = {request({1}), greedy({4, 4}, 9), request({5, 6, 7, 8, 9, 10}), request({2, 3, 4})};
+  std::vector<int64_t> ids;
+  for (const Request& r : requests) ids.push_back(s.submit(r));
+  auto texts = run_all(s);
+  for (size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(texts[ids[i]], requests[i].beams.count > 1 ? expected(requests[i]) : alone({4, 4}, 9)) << "request " << i;
+  EXPECT_EQ(s.pages_in_use(), 0);
+}
+
 TEST(Scheduler, CancelGivesEverythingBack) {
   HashModel model(kLimits);
   Scheduler s(model);

@@ -194,11 +194,14 @@ struct CacheAppend {  // (cache [pages, Hkv, page, D], rows f32 [T, Hkv, D], slo
 };
 // (q f32 [T, H, D], k cache, v cache [pages, Hkv, page, Dv], positions i32 [T], seq i32 [T], tables i32 [S, blocks]) -> f32 [T, H, Dv].
 // Token t sees positions max(0, p - window + 1) .. p of its sequence (window 0: all), p = positions[t]; position j lies in page
-// tables[seq[t], j / page]. Scores are softcap(q.k * scale) when softcap > 0. Tokens of one sequence are neighbours, in order of position.
+// tables[seq[t], j / page]. Scores are softcap(q.k * scale) when softcap > 0. Tokens of one sequence are neighbours, in order of position. With
+// `bias` one more input f32 [H, 2N + 1] is added to the scores, by how far a key stands behind its query: bias[h, N + clamp(j - p, -N, N)];
+// it goes with no softcap.
 struct PagedAttention {
   float scale = 1, softcap = 0;
   int64_t window = 0;
-  MOTLEY_FIELDS(MOTLEY_F(PagedAttention, scale), MOTLEY_F(PagedAttention, softcap), MOTLEY_F(PagedAttention, window))
+  bool bias = false;
+  MOTLEY_FIELDS(MOTLEY_F(PagedAttention, scale), MOTLEY_F(PagedAttention, softcap), MOTLEY_F(PagedAttention, window), MOTLEY_F(PagedAttention, bias))
 };
 
 // ---- what fuse makes (composite)

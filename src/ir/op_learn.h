@@ -43,17 +43,22 @@ struct LayerNormGrad {  // composite: (x, w, dy) -> dx, dw, db
 // the same seq are one sequence, in which positions rise; seq below 0 is padding, which sees nothing and gives zeros. A token sees its
 // sequence: with `causal` what is not after it, with a window what is less than `window` positions away. Scores are softcap(q.k * scale) when
 // softcap > 0; lse is the logarithm of the sum of their exponentials, from which the gradient forms the probabilities anew (Dao et al. 2022).
+// With `bias` one more input f32 [H, 2N + 1] is added to the scores, by how far a key stands behind its query: bias[h, N + clamp(p' - p, -N, N)]; it
+// goes with no softcap. With `memory` the keys and values are those of other tokens, f32 [M, ...], and the last input i32 [M] says whose: a token
+// sees all of the one run whose number is its own seq, and nothing, hence zeros, where there is none.
 struct Attention {
   float scale = 1, softcap = 0;
   int64_t window = 0;
-  bool causal = true;
-  MOTLEY_FIELDS(MOTLEY_F(Attention, scale), MOTLEY_F(Attention, softcap), MOTLEY_F(Attention, window), MOTLEY_F(Attention, causal))
+  bool causal = true, bias = false, memory = false;
+  MOTLEY_FIELDS(MOTLEY_F(Attention, scale), MOTLEY_F(Attention, softcap), MOTLEY_F(Attention, window), MOTLEY_F(Attention, causal),
+                MOTLEY_F(Attention, bias), MOTLEY_F(Attention, memory))
 };
-struct AttentionGrad {  // (q, k, v, positions, seq, y, lse, dy) -> dq, dk, dv
+struct AttentionGrad {  // (q, k, v, positions, seq, y, lse, dy, then bias or the memory's seq) -> dq, dk, dv, with `bias` dbias
   float scale = 1, softcap = 0;
   int64_t window = 0;
-  bool causal = true;
-  MOTLEY_FIELDS(MOTLEY_F(AttentionGrad, scale), MOTLEY_F(AttentionGrad, softcap), MOTLEY_F(AttentionGrad, window), MOTLEY_F(AttentionGrad, causal))
+  bool causal = true, bias = false, memory = false;
+  MOTLEY_FIELDS(MOTLEY_F(AttentionGrad, scale), MOTLEY_F(AttentionGrad, softcap), MOTLEY_F(AttentionGrad, window), MOTLEY_F(AttentionGrad, causal),
+                MOTLEY_F(AttentionGrad, bias), MOTLEY_F(AttentionGrad, memory))
 };
 
 // ---- losses: a weighted sum over rows and the sum of the weights, both [1]. Whoever divides the sum of all gradients by the sum of all

@@ -53,6 +53,13 @@ void check_config(const ModelConfig& c, const std::string& what) {
     check_range(what, "the kinds of segments", c.token_types, 0, kMaxVocab);
     check_range(what, "the position of the first token", c.first_position, 0, c.max_positions - 1);
   }
+  if (reads_sources(c)) {
+    check_range(what, "the number of the encoder's layers", c.seq2seq.layers, 1, kMaxLayers);
+    check_range(what, "the number of the encoder's heads", c.seq2seq.heads, 1, kMaxHeads);
+    check_range(what, "the size of the encoder's feed-forward", c.seq2seq.ff, 1, kMaxWidth);
+    check_range(what, "the token before every answer", c.seq2seq.start, 0, c.vocab - 1);
+    if (c.seq2seq.pad) check_range(what, "the padding token", *c.seq2seq.pad, 0, c.vocab - 1);
+  }
   if (has_labels(c.task)) check_range(what, "the number of labels", c.num_labels(), 1, kMaxVocab);
   check_rope(what, c.rope, c);
   if (c.window_rope) check_rope(what, *c.window_rope, c);

@@ -55,6 +55,16 @@ struct RopeConfig {
   bool operator==(const RopeConfig&) const = default;
 };
 
+// A model whose decoder attends to what its encoder has read. Layers, heads and ff of ModelConfig are the decoder's, these the encoder's.
+struct Seq2SeqConfig {
+  int64_t layers = 0, heads = 0, ff = 0;
+  bool gated = false;                 // T5 v1.1: the feed-forward has a gate
+  int64_t buckets = 0, farthest = 0;  // T5: kinds of distances, and from which on all are one
+  std::optional<int64_t> pad;         // what other programs fill batches with
+  int64_t start = 0;                  // stands before every answer
+  bool operator==(const Seq2SeqConfig&) const = default;
+};
+
 struct ModelConfig {
   std::string family;  // a row of the family table
   std::string name;    // what the checkpoint calls itself; may be empty
@@ -78,6 +88,8 @@ struct ModelConfig {
   bool causal = true;          // a token sees what stands before it alone
   int64_t token_types = 0;     // kinds of segments that tokens are marked with; 0: none
   int64_t first_position = 0;  // the position of a text's first token (RoBERTa: 2)
+
+  Seq2SeqConfig seq2seq;
 
   // ---- small classifiers
   RecurrentCell cell = RecurrentCell::gru;

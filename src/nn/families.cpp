@@ -11,8 +11,8 @@
 namespace motley {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2, &kQwen3,   &kQwen3Moe,   &kGemma,   &kGemma2,  &kGemma3,
-                                       &kPhi3,  &kGpt2,    &kGptNeoX, &kBert,  &kRoberta, &kDistilBert, &kTextRnn, &kTextCnn, &kTextMlp};
+constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2,   &kQwen3,      &kQwen3Moe, &kGemma,   &kGemma2,  &kGemma3, &kPhi3,
+                                       &kGpt2,  &kGptNeoX, &kBert,    &kRoberta, &kDistilBert, &kTextRnn,  &kTextCnn, &kTextMlp, &kT5};
 
 [[noreturn]] void refuse(std::string_view what, std::string_view key, std::string_view architecture, const std::vector<std::string_view>& known) {
   std::string list;
@@ -67,6 +67,10 @@ const Family& find_gguf_family(std::string_view architecture, bool has_experts, 
 }
 
 void build_model(Builder& b, const ModelConfig& config) { family_of(config).build(b, config); }
+
+void build_source_reader(Builder& b, const ModelConfig& config) { family_of(config).read_source(b, config); }
+
+bool reads_sources(const ModelConfig& config) { return family_of(config).read_source != nullptr; }
 
 BuildMode run_mode(const ModelConfig& config) { return config.task == Task::language_model ? BuildMode::serve : BuildMode::embed; }
 

@@ -45,6 +45,7 @@ enum class FamilyKind : uint8_t {
   decoder,     // continues texts; with another last layer it classifies or embeds them
   encoder,     // reads texts whole
   classifier,  // small, made to classify texts; trained here and read by nobody else
+  seq2seq,     // an encoder reads a text, a decoder writes another
 };
 
 struct Family {
@@ -68,6 +69,8 @@ struct Family {
   HfDefaults defaults = {};
   FamilyKind kind = FamilyKind::decoder;
   bool grid = false;  // it works on whole sequences of one size (Builder::grid)
+  // Of kind seq2seq, whose `build` is the decoder (with the encoder before it where one step is both): what the encoder's step leaves for it.
+  void (*read_source)(Builder& b, const ModelConfig& c) = nullptr;
 };
 
 std::span<const Family* const> families();
@@ -81,6 +84,10 @@ const Family& find_gguf_family(std::string_view architecture, bool has_experts, 
 
 // The graph of one step: tokens in, "logits" out, or "embedding" of models that embed.
 void build_model(Builder& b, const ModelConfig& config);
+// Of models with an encoder: the step that reads sources, in mode embed. It has no output; the keys and values that the decoder attends to are
+// in its caches.
+void build_source_reader(Builder& b, const ModelConfig& config);
+bool reads_sources(const ModelConfig& config);
 // The mode in which a model answers: it continues texts from a cache, or takes them whole.
 BuildMode run_mode(const ModelConfig& config);
 

@@ -20,6 +20,7 @@ struct Ending {
 constexpr Ending kEndings[] = {
     {"ForCausalLM", Task::language_model},
     {"LMHeadModel", Task::language_model},
+    {"ForConditionalGeneration", Task::language_model},
     {"ForMaskedLM", Task::masked_language_model},
     {"ForPreTraining", Task::masked_language_model},
     {"ForSequenceClassification", Task::classification},
@@ -42,6 +43,8 @@ bool has_head_for(const Family& family, Task task) {
       return task != Task::language_model;
     case FamilyKind::classifier:
       return one_per_text(task);
+    case FamilyKind::seq2seq:
+      return task == Task::language_model;
   }
   return false;
 }
@@ -54,7 +57,7 @@ std::string supported_heads(const Family& family) {
 }
 
 Task usual_task(const Family& family) {
-  if (family.kind == FamilyKind::decoder) return Task::language_model;
+  if (family.kind == FamilyKind::decoder || family.kind == FamilyKind::seq2seq) return Task::language_model;
   return family.kind == FamilyKind::encoder ? Task::embedding : Task::classification;
 }
 
@@ -176,6 +179,8 @@ bool is_head(const ModelConfig& config, std::string_view state) {
       return !state.starts_with(family.weights_prefix) || state.find(".pooler.") != std::string_view::npos;
     case FamilyKind::classifier:
       return is_last_layer(state);
+    case FamilyKind::seq2seq:
+      return false;
   }
   return false;
 }

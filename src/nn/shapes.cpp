@@ -122,8 +122,9 @@ std::vector<std::string_view> shape_names() {
 
 std::vector<NamedType> model_weights(const ModelConfig& config, const WeightTypes& types, const std::string& checkpoint) {
   Builder b(
-      {.mode = run_mode(config), .bound = family_of(config).grid}, types ? types : [](const std::string&) { return Type{Dtype::f32, {}}; },
-      checkpoint);
+      // All of a model with an encoder is in the step that learns.
+      {.mode = reads_sources(config) ? BuildMode::learn : run_mode(config), .bound = family_of(config).grid},
+      types ? types : [](const std::string&) { return Type{Dtype::f32, {}}; }, checkpoint);
   ModelConfig c = config;
   c.context = 0;
   build_model(b, c);

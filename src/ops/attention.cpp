@@ -109,7 +109,8 @@ template <>
 OpDef define<PagedAttention>() {
   return {
       .infer = [](const Op& op, std::span<const Type> in) -> Types {
-        expect_inputs(op, in, 6, "q, k cache, v cache, positions, seq, tables");
+        const bool bias = std::get<PagedAttention>(op).bias;
+        expect_inputs(op, in, bias ? 7 : 6, "q, k cache, v cache, positions, seq, tables, then the bias");
         expect_i32(op, in[3], 1, "positions");
         expect_i32(op, in[4], 1, "seq");
         expect_i32(op, in[5], 2, "tables");
@@ -117,6 +118,8 @@ OpDef define<PagedAttention>() {
         bool fits = q.rank() == 3 && k.rank() == 4 && v.rank() == 4 && q.dim(2) == k.dim(3) && k.dim(1).n > 0 && q.dim(1).n % k.dim(1).n == 0 &&
                     k.dim(0) == v.dim(0) && k.dim(1) == v.dim(1) && k.dim(2) == v.dim(2) && in[3].dim(0) == q.dim(0) && in[4].dim(0) == q.dim(0);
         if (!fits) fail(ErrorKind::usage, "paged_attention", "q {}, k {} and v {} do not fit together", to_string(q), to_string(k), to_string(v));
+        if (bias) expect_bias(op, in[6], q.dim(1));
+        if (bias && std::get<PagedAttention>(op).softcap > 0) fail(ErrorKind::usage, "paged_attention", "scores have a bias or a soft cap, not both");
         return {{Dtype::f32, {q.dim(0), q.dim(1), v.dim(3)}}};
       },
       .cost = [](const CostArgs& a) -> Cost {
@@ -160,6 +163,7 @@ OpDef define<PagedAttention>() {
                   for (size_t i = 0; i < dim; ++i) dot += query[i] * key[i];
                   dot *= op.scale;
                   if (op.softcap > 0) dot = op.softcap * std::tanh(dot / op.softcap);
+                  if (op.bias) dot += a.in[6]->data[bias_index(*a.in[6], h, static_cast<double>(j) - static_cast<double>(position))];
                   top = std::max(top, score[j - first] = dot);
                 }
                 for (double& s : score) total += s = std::exp(s - top);

@@ -37,10 +37,10 @@ void Builder::update(Value successor, std::string state) { graph_.updates.push_b
 
 Dim Builder::tokens_dim() const { return {limits_.tokens, bound() ? Sym::none : Sym::T}; }
 Dim Builder::sequences_dim() const { return {limits_.sequences, bound() ? Sym::none : Sym::S}; }
-Value Builder::tokens() { return step_input("tokens", {Dtype::i32, {tokens_dim()}}); }
-Value Builder::positions() { return step_input("positions", {Dtype::i32, {tokens_dim()}}); }
-Value Builder::token_types() { return step_input("token_types", {Dtype::i32, {tokens_dim()}}); }
-Value Builder::seq() { return step_input("seq", {Dtype::i32, {tokens_dim()}}); }
+Value Builder::tokens() { return step_input(token_input("tokens"), {Dtype::i32, {tokens_dim()}}); }
+Value Builder::positions() { return step_input(token_input("positions"), {Dtype::i32, {tokens_dim()}}); }
+Value Builder::token_types() { return step_input(token_input("token_types"), {Dtype::i32, {tokens_dim()}}); }
+Value Builder::seq() { return step_input(token_input("seq"), {Dtype::i32, {tokens_dim()}}); }
 
 std::string Builder::full(std::string_view name) const { return join(prefix_, name); }
 
@@ -118,25 +118,58 @@ Value Builder::merge_heads(Value x) {
 
 Value Builder::attend(Value q, Value k, Value v, const AttendOptions& options) {
   if (limits_.mode == BuildMode::serve) return attend_in_cache(q, k, v, options);
-  Value own = seq();
-  return emit(Attention{options.scale, options.softcap, options.window, options.causal}, {q, k, v, positions(), own});
+  std::vector<Value> in = {q, k, v, positions(), seq()};
+  if (options.bias.valid()) in.push_back(options.bias);
+  return emit(Attention{options.scale, options.softcap, options.window, options.causal, options.bias.valid()}, in);
+}
+
+Value Builder::cache(const char* which, int64_t pages, int64_t heads, int64_t head_dim) {
+  return step_state(full(which), {limits_.kv_type, {{pages}, {heads}, {limits_.page_tokens}, {head_dim}}});
+}
+
+Value Builder::append_to_cache(const char* which, int64_t pages, Value rows) {
+  const Type t = type(rows);
+  if (t.rank() != 3) fail(ErrorKind::usage, "attend", "keys and values are [T, H, D], got {}", to_string(t));
+  Value slots = step_input("slots", {Dtype::i32, {tokens_dim()}});
+  Value after = emit(CacheAppend{}, {cache(which, pages, t.dim(1).n, t.dim(2).n), rows, slots});
+  update(after, full(which));
+  return after;
 }
 
 Value Builder::attend_in_cache(Value q, Value k, Value v, const AttendOptions& options) {
   if (!options.causal) fail(ErrorKind::usage, "attend", "a cache holds the past alone: attention that sees what comes later has none");
-  Value slots = step_input("slots", {Dtype::i32, {tokens_dim()}}), own = seq();
   Value tables = step_input("tables", {Dtype::i32, {sequences_dim(), {limits_.blocks}}});
-  auto pool = [&](const char* which, Value rows) {
-    const Type& t = type(rows);
-    if (t.rank() != 3) fail(ErrorKind::usage, "attend", "keys and values are [T, H, D], got {}", to_string(t));
-    std::string pool_name = full(which);
-    Value cache = step_state(pool_name, {limits_.kv_type, {{limits_.pages}, t.dim(1), {limits_.page_tokens}, t.dim(2)}});
-    Value after = emit(CacheAppend{}, {cache, rows, slots});
-    update(after, pool_name);
-    return after;
-  };
-  Value k_cache = pool("k_cache", k), v_cache = pool("v_cache", v);
-  return emit(PagedAttention{options.scale, options.softcap, options.window}, {q, k_cache, v_cache, positions(), own, tables});
+  Value k_cache = append_to_cache("k_cache", limits_.pages, k), v_cache = append_to_cache("v_cache", limits_.pages, v);
+  std::vector<Value> in = {q, k_cache, v_cache, positions(), seq(), tables};
+  if (options.bias.valid()) in.push_back(options.bias);
+  return emit(PagedAttention{options.scale, options.softcap, options.window, options.bias.valid()}, in);
+}
+
+Value Builder::source(const std::function<Value()>& encode) {
+  if (limits_.mode != BuildMode::learn) return {};
+  in_source_ = true;
+  Value h = encode();
+  in_source_ = false;
+  return h;
+}
+
+// A source is seen to its last token by all of its sequence's.
+Value Builder::attend_source(Value q, int64_t kv_heads, float scale, const std::function<std::pair<Value, Value>()>& keys_and_values) {
+  if (limits_.mode == BuildMode::learn) {
+    auto [k, v] = keys_and_values();
+    Value whose = step_input("source_seq", {Dtype::i32, {tokens_dim()}});
+    return emit(Attention{.scale = scale, .causal = false, .memory = true}, {q, k, v, positions(), seq(), whose});
+  }
+  const int64_t head_dim = type(q).dim(-1).n;
+  Value k = cache("k_cache", limits_.source_pages, kv_heads, head_dim), v = cache("v_cache", limits_.source_pages, kv_heads, head_dim);
+  Value last = step_input("source_last", {Dtype::i32, {tokens_dim()}});
+  Value tables = step_input("source_tables", {Dtype::i32, {sequences_dim(), {limits_.source_blocks}}});
+  return emit(PagedAttention{.scale = scale}, {q, k, v, last, seq(), tables});
+}
+
+void Builder::keep_source(Value k, Value v) {
+  append_to_cache("k_cache", limits_.source_pages, k);
+  append_to_cache("v_cache", limits_.source_pages, v);
 }
 
 Value Builder::wanted_rows(Value x) {

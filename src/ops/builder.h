@@ -26,10 +26,11 @@ enum class BuildMode : uint8_t {
 struct BuildLimits {
   BuildMode mode = BuildMode::serve;
   int64_t tokens = 512, sequences = 16, rows = 16;
-  bool bound = false;                    // embed: the sizes are exactly these
-  bool training = true;                  // learn; false to evaluate what learns: running statistics, and nothing is dropped
-  int64_t pages = 64, page_tokens = 32;  // per KV pool
-  int64_t blocks = 64;                   // entries of a sequence's block table: ceil(context / page_tokens)
+  bool bound = false;                           // embed: the sizes are exactly these
+  bool training = true;                         // learn; false to evaluate what learns: running statistics, and nothing is dropped
+  int64_t pages = 64, page_tokens = 32;         // per KV pool
+  int64_t blocks = 64;                          // entries of a sequence's block table: ceil(context / page_tokens)
+  int64_t source_pages = 0, source_blocks = 0;  // the same of what an encoder has read
   Dtype kv_type = Dtype::f32;
 };
 
@@ -41,6 +42,7 @@ struct AttendOptions {
   float scale = 1, softcap = 0;
   int64_t window = 0;
   bool causal = true;
+  Value bias = {};  // f32 [H, 2N + 1], by distance (ir/op.h); none where it is not valid
 };
 
 class Builder {
@@ -96,6 +98,15 @@ class Builder {
   // ---- what the Builder decides
   // q [T, H, D], k [T, Hkv, D], v [T, Hkv, Dv] -> [T, H, Dv]: attention of each sequence with itself, causal unless said.
   Value attend(Value q, Value k, Value v, const AttendOptions& options);
+  // ---- models with an encoder, which reads each sequence's source whole
+  // What `encode` makes of the sources, whose tokens(), positions() and seq() it sees: [M, E] where they are part of the step, as in learning.
+  // Not valid where an earlier step has read them.
+  Value source(const std::function<Value()>& encode);
+  // q [T, H, D] -> [T, H, Dv]: attention of each sequence to all of its source. Its keys [M, Hkv, D] and values [M, Hkv, Dv] are asked for where
+  // they are part of the step, and otherwise in the cache where keep_source has put them, in the same scope.
+  Value attend_source(Value q, int64_t kv_heads, float scale, const std::function<std::pair<Value, Value>()>& keys_and_values);
+  void keep_source(Value k, Value v);
+
   // Of the hidden states [T, E], only the rows whose logits are wanted: [R, E].
   Value wanted_rows(Value x);
   // Of each sequence of a packed batch one row, [T, E] -> [S, E]: that of its first token, of its last, or the mean over all of its tokens.
@@ -146,6 +157,9 @@ class Builder {
   Dim tokens_dim() const;
   Dim sequences_dim() const;
   Value attend_in_cache(Value q, Value k, Value v, const AttendOptions& options);
+  Value cache(const char* which, int64_t pages, int64_t heads, int64_t head_dim);
+  Value append_to_cache(const char* which, int64_t pages, Value rows);
+  std::string token_input(const char* name) const { return in_source_ ? std::string("source_") + name : name; }
 
   Graph graph_;
   BuildLimits limits_;
@@ -154,6 +168,7 @@ class Builder {
   std::string prefix_;
   int block_ = -1;
   int64_t num_dropouts_ = 0;
+  bool in_source_ = false;
 };
 
 }  // namespace motley

@@ -36,6 +36,8 @@ class Interpreter {
 
   // What a state that changes holds after the last run.
   const RefValue& changed(const std::string& state) const;
+  // What it holds before the next one: of a state that another graph has changed.
+  void keep(const std::string& state, RefValue value) { changed_[state] = std::move(value); }
 
   const Graph& graph() const { return graph_; }
 

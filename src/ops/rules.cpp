@@ -1,5 +1,7 @@
 #include "ops/rules.h"
 
+#include <algorithm>
+
 #include "ir/text.h"
 
 namespace motley {
@@ -33,6 +35,16 @@ void expect_f32(const Op& op, const Type& t, const Dims& shape, const char* what
 
 void expect_i32(const Op& op, const Type& t, int rank, const char* what) {
   if (t.dtype != Dtype::i32 || t.rank() != rank) fail(ErrorKind::usage, op_name(op), "{} should be i32 of rank {}, got {}", what, rank, to_string(t));
+}
+
+void expect_bias(const Op& op, const Type& t, const Dim& heads) {
+  if (t.dtype != Dtype::f32 || t.rank() != 2 || t.dim(0) != heads || t.dim(1).n % 2 == 0)
+    fail(ErrorKind::usage, op_name(op), "the bias should be f32[{}, 2N + 1], got {}", to_string(heads), to_string(t));
+}
+
+size_t bias_index(const RefValue& bias, size_t head, double distance) {
+  const auto reach = static_cast<double>(bias.shape[1] / 2);
+  return head * static_cast<size_t>(bias.shape[1]) + static_cast<size_t>(reach + std::clamp(distance, -reach, reach));
 }
 
 double real_elements(const Type& t, const Sizes& sizes) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "ir/op.h"
 #include "ir/type.h"
+#include "ops/def.h"
 
 namespace motley {
 
@@ -21,6 +22,11 @@ Type broadcast(const Op& op, const Type& a, const Type& b);
 void expect_f32(const Op& op, const Type& t, const Dims& shape, const char* what);
 // Error(usage) unless t is i32 of so many axes.
 void expect_i32(const Op& op, const Type& t, int rank, const char* what);
+
+// Error(usage) unless t is a bias of `heads` heads by distance, f32 [H, 2N + 1].
+void expect_bias(const Op& op, const Type& t, const Dim& heads);
+// Where it is, of a head, for a key that stands so far behind its query.
+size_t bias_index(const RefValue& bias, size_t head, double distance);
 
 double real_elements(const Type& t, const Sizes& sizes);
 double real_bytes(const Type& t, const Sizes& sizes);

@@ -26,6 +26,10 @@ std::vector<std::string_view> choose_layouts(const Graph& graph, const Target& t
       asked[at] = 1;
     }
   }
+  for (size_t i = 0; i < graph.nodes.size() && !target.resident.empty(); ++i) {
+    auto there = target.resident.find(graph.nodes[i].name);
+    if (there != target.resident.end() && std::holds_alternative<State>(graph.nodes[i].op)) layouts[i] = there->second;
+  }
   return layouts;
 }
 

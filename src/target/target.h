@@ -4,6 +4,7 @@
 // Kernels of an op are tried in order, best first; each refusal is a sentence that `motley explain` prints.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,8 @@ struct Target {
   std::span<const KernelInfo> kernels;
   // The layout a weight of this type has on the device when a product reads it (one resident copy serves every reader of it).
   std::string_view (*weight_layout)(const Type& weight, const Op& product, const Target& target) = nullptr;
+  // Weights that are there already, by name: Programs that are compiled later read the same copies in the layouts that they have.
+  std::map<std::string, std::string, std::less<>> resident = {};
 };
 
 inline constexpr std::string_view kPlainLayout = "plain";

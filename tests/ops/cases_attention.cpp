@@ -31,6 +31,8 @@ void add_paged(std::vector<Case>& cases, const Heads& h, Dtype kv, PagedAttentio
       {rows_of(64, {}, Dtype::i32), [](int64_t t) { return static_cast<double>(sequence_of(t)); }},
       {plain({kSequences, kBlocks}, Dtype::i32), table},
   };
+  // Nearer and farther than positions are apart.
+  if (op.bias) in.push_back({plain({h.heads, 2 * 40 + 1}), normal(58)});
   Bound bound = [=](const Checked& c, size_t r) {
     // A score is a sum of d terms, off by (d + 3) eps |q| |k|; a weight is then off by as much, relatively, plus the roundings of the
     // exponential's argument; the weighted mean of values at most as far as its weights, twice (sum above and below).
@@ -38,6 +40,7 @@ void add_paged(std::vector<Case>& cases, const Heads& h, Dtype kv, PagedAttentio
     double k_norm = *std::ranges::max_element(k), v_peak = *std::ranges::max_element(v);
     return each(c, r, [&](int64_t i) {
       double score = q[static_cast<size_t>(i / h.dv)] * k_norm * op.scale, score_error = (static_cast<double>(h.d) + 12) * kEps * score;
+      if (op.bias) score_error += kEps * (score + 5);  // of a sum with a normal number
       return v_peak * (2 * score_error + 2 * (static_cast<double>(capacity) + 20) * kEps);
     });
   };
@@ -82,6 +85,9 @@ void add_attention(std::vector<Case>& cases, Depth depth) {
     add_paged(cases, {8, 2, 64, 64, 16}, kv, op, name + " window");
     op.window = 0, op.softcap = 20;
     add_paged(cases, {4, 1, 128, 128, 16}, kv, op, name + " softcap");
+    op.softcap = 0, op.bias = true;
+    add_paged(cases, {4, 4, 32, 32, 16}, kv, op, name + " bias");
+    add_paged(cases, {6, 2, 64, 64, 32}, kv, op, name + " bias grouped");
     if (kv == Dtype::f16) {  // sequences of several segments, which a step of one token may hand to several workers
       add_paged(cases, {6, 2, 32, 32, 128}, kv, {.scale = 0.125f}, name + " long");
       add_paged(cases, {3, 1, 32, 32, 128}, kv, {.scale = 0.125f, .window = 700}, name + " long window");

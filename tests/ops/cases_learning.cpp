@@ -113,32 +113,44 @@ constexpr int64_t kTokens = 150;
 double sequence_at(int64_t t) { return t < 70 ? 3 : t < 76 ? -1 : t < 90 ? 1 : t < 145 ? 8 : -1; }
 double position_at(int64_t t) { return static_cast<double>(t < 70 ? t : t < 90 ? 3 * t : t); }
 
+// Of a memory: the sequences in another order, one of them missing, one that nobody has, and padding.
+constexpr int64_t kMemory = 170;
+double memory_sequence_at(int64_t j) { return j < 5 ? -1 : j < 100 ? 8 : j < 110 ? 6 : j < 165 ? 3 : -1; }
+
 void add_segments(std::vector<Case>& cases, const Attention& op, int64_t heads, int64_t kv_heads, int64_t d, int64_t dv) {
   std::vector<CaseInput> in = {{plain({kTokens, heads, d}), normal(92)},
                                {plain({kTokens, kv_heads, d}), normal(93)},
                                {plain({kTokens, kv_heads, dv}), normal(94)},
                                {plain({kTokens}, Dtype::i32), position_at},
                                {plain({kTokens}, Dtype::i32), sequence_at}};
+  const int64_t keys = op.memory ? kMemory : kTokens;
+  if (op.memory) in[1].type.shape[0] = in[2].type.shape[0] = Dim{kMemory};
+  CaseInput extra = op.bias ? CaseInput{plain({heads, 2 * 25 + 1}), normal(59)} : CaseInput{plain({kMemory}, Dtype::i32), memory_sequence_at};
+  if (op.bias || op.memory) in.push_back(extra);
   // As for the paged attention: a score is off by (d + 12) eps |q| |k|, a probability relatively by as much.
   auto score_error = [=](const Checked& c) {
     double q = std::ranges::max(row_norms(*c.in[0], d)), k = std::ranges::max(row_norms(*c.in[1], d));
-    return (static_cast<double>(d) + 12) * kEps * q * k * static_cast<double>(op.scale);
+    return (static_cast<double>(d) + 12) * kEps * q * k * static_cast<double>(op.scale) + (op.bias ? 10 * kEps : 0);
   };
-  std::string name =
-      shape_name({heads, kv_heads, d, dv}) + (op.causal ? "" : " open") + (op.window ? " window" : "") + (op.softcap > 0 ? " softcap" : "");
+  std::string name = shape_name({heads, kv_heads, d, dv}) + (op.causal ? "" : " open") + (op.window ? " window" : "") +
+                     (op.softcap > 0 ? " softcap" : "") + (op.bias ? " bias" : "") + (op.memory ? " memory" : "");
   cases.push_back({"attention" + name, op, in, [=](const Checked& c, size_t r) {
-                     double peak = std::ranges::max(row_peaks(*c.in[2], dv)), error = 2 * score_error(c) + 2 * (kTokens + 20) * kEps;
+                     double peak = std::ranges::max(row_peaks(*c.in[2], dv)), error = 2 * score_error(c) + 2 * static_cast<double>(keys + 20) * kEps;
                      return std::vector<double>(c.out[r]->data.size(), r == 0 ? peak * error : error * 10);
                    }});
+  if (op.bias || op.memory) in.pop_back();
   // Of the gradient the inputs y and lse are made up: probabilities need not sum to one, but lse keeps them small.
   in.push_back({plain({kTokens, heads, dv}), normal(95, 0.5)});
   in.push_back({plain({kTokens, heads}), [](int64_t i) { return 4 + normal(96, 0.2)(i); }});
   in.push_back({plain({kTokens, heads, dv}), normal(97)});
-  cases.push_back({"attention_grad" + name, AttentionGrad{op.scale, op.softcap, op.window, op.causal}, in, [=](const Checked& c, size_t r) {
-                     double peak = row_peaks(*c.out[r], static_cast<int64_t>(c.out[r]->data.size()))[0];
-                     double own = static_cast<double>(kTokens + dv + 40) * kEps;
-                     return std::vector<double>(c.out[r]->data.size(), peak * (4 * score_error(c) + 4 * own));
-                   }});
+  if (op.bias || op.memory) in.push_back(extra);
+  cases.push_back(
+      {"attention_grad" + name, AttentionGrad{op.scale, op.softcap, op.window, op.causal, op.bias, op.memory}, in, [=](const Checked& c, size_t r) {
+         double peak = row_peaks(*c.out[r], static_cast<int64_t>(c.out[r]->data.size()))[0];
+         const int64_t terms = r == 3 ? kTokens * kTokens : std::max(keys, kTokens);  // a bias may be that of every pair
+         double own = static_cast<double>(terms + dv + 40) * kEps;
+         return std::vector<double>(c.out[r]->data.size(), peak * (4 * score_error(c) + 4 * own));
+       }});
 }
 
 void add_losses(std::vector<Case>& cases) {
@@ -244,6 +256,10 @@ void add_learning(std::vector<Case>& cases, Depth depth) {
   add_segments(cases, {.scale = 0.2f, .window = 11}, 2, 2, 16, 16);
   add_segments(cases, {.scale = 0.2f, .window = 5, .causal = false}, 2, 1, 40, 33);
   add_segments(cases, {.scale = 0.2f, .causal = false}, 2, 2, 16, 16);
+  add_segments(cases, {.scale = 0.2f, .bias = true}, 4, 4, 16, 16);
+  add_segments(cases, {.scale = 0.2f, .causal = false, .bias = true}, 4, 2, 24, 40);
+  add_segments(cases, {.scale = 0.2f, .causal = false, .memory = true}, 4, 4, 32, 32);
+  add_segments(cases, {.scale = 0.2f, .causal = false, .memory = true}, 4, 1, 20, 33);
   add_losses(cases);
   add_head_losses(cases);
   add_recurrences(cases);

@@ -119,6 +119,24 @@ void add_attention(Cases& c) {
   for (Attention op : {Attention{.scale = 0.7f}, Attention{.scale = 0.7f, .softcap = 2}, Attention{.scale = 0.7f, .window = 2},
                        Attention{.scale = 0.7f, .causal = false}, Attention{.scale = 0.7f, .softcap = 3, .window = 3, .causal = false}})
     c.begin(op).f32({8, 4, 3}).f32({8, 2, 3}).f32({8, 2, 5}).i32({8}, positions).i32({8}, seq).without({1});
+  for (bool causal : {true, false})  // distances beyond the farthest that the bias tells apart
+    c.begin(Attention{.scale = 0.7f, .causal = causal, .bias = true})
+        .f32({8, 4, 3})
+        .f32({8, 2, 3})
+        .f32({8, 2, 5})
+        .i32({8}, positions)
+        .i32({8}, seq)
+        .f32({4, 7})
+        .without({1});
+  // A memory in another order, with a sequence of nobody's; one of the two sequences has none.
+  c.begin(Attention{.scale = 0.7f, .causal = false, .memory = true})
+      .f32({8, 4, 3})
+      .f32({6, 2, 3})
+      .f32({6, 2, 5})
+      .i32({8}, positions)
+      .i32({8}, seq)
+      .i32({6}, {-1, 7, 7, 7, 5, -1})
+      .without({1});
 }
 
 void add_losses(Cases& c) {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backends/cpu/kernel.h"
+#include "backends/cpu/distance_bias.h"
 #include "base/error.h"
 #include "quant/format.h"
 
@@ -79,7 +79,8 @@ CacheType cache_type(Dtype d) { return d == Dtype::f32 ? kCacheF32 : d == Dtype:
 constexpr int64_t kRuns = kAttendChunk / kAttendRun;
 
 // Where the runs of a chunk lie, for one head; pages hold whole runs. Those outside from .. to are the nearest inside.
-void find_runs(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to, const std::byte** runs) {
+void find_runs(const KernelTable& k, const Array& cache, const int32_t* table, int64_t head, int64_t chunk, int64_t from, int64_t to,
+               const std::byte** runs) {
   int64_t first = std::max(from - chunk, int64_t{0}) / kAttendRun, last = (std::min(to - chunk, int64_t{kAttendChunk}) + kAttendRun - 1) / kAttendRun;
   int64_t bytes = kAttendRun * row_bytes(cache.dtype, cache.dims[3]);
   for_runs(k, cache, table, head, chunk + first * kAttendRun, chunk + last * kAttendRun, [&](int64_t j, const std::byte* rows, int64_t n) {
@@ -116,7 +117,7 @@ void clear(const AttendState& s, int64_t rows, int64_t dv) {
   std::fill(s.sum, s.sum + rows, 0.0f);
 }
 
-// Floats of worker memory that a task of `rows` query rows needs.
+// Floats of worker memory that a task of `rows` query rows needs; behind them are the biases of a chunk's scores, where there are some.
 int64_t attention_floats(int64_t rows, int64_t d, int64_t dv) { return kAttendChunk * (d + dv) + rows * d + 2 * state_floats(rows, dv); }
 
 int64_t first_position(const PagedAttention& op, int64_t p) { return op.window > 0 ? std::max<int64_t>(0, p - op.window + 1) : 0; }
@@ -136,6 +137,7 @@ void attend_segments(const Launch& l, Worker& w, int64_t first, int64_t last, in
   float* v = k + kAttendChunk * d;
   float* queries = v + kAttendChunk * dv;
   AttendState state = state_at(queries + rows * d, rows, dv);
+  float* biases = op.bias ? queries + rows * d + 2 * state_floats(rows, dv) : nullptr;
   int begin[kMaxTokens * 64], end[kMaxTokens * 64];
 
   int64_t from = INT64_MAX, to = 0, row_from[kMaxTokens];
@@ -173,6 +175,9 @@ void attend_segments(const Launch& l, Worker& w, int64_t first, int64_t last, in
       for (int64_t r = t * group; r < (t + 1) * group; ++r) {
         begin[r] = static_cast<int>(std::clamp<int64_t>(row_from[t] - chunk, 0, kAttendChunk));
         end[r] = static_cast<int>(std::clamp<int64_t>(positions[first + t] + 1 - chunk, 0, kAttendChunk));
+        if (biases)
+          bias_row(*l.in[6], head * group + r % group, positions[first + t], biases + r * kAttendChunk, kAttendChunk,
+                   [&](int64_t j) { return chunk + j; });
       }
     l.k.attend({.q = queries,
                 .rows = static_cast<int>(rows),
@@ -189,6 +194,7 @@ void attend_segments(const Launch& l, Worker& w, int64_t first, int64_t last, in
                 .begin = begin,
                 .end = end,
                 .softcap = op.softcap,
+                .bias = biases,
                 .state = state});
     if (next >= stop || next % kSegment == 0) done(chunk / kSegment, state);
   }
@@ -283,7 +289,8 @@ std::string refuse_attention(const NodeView& node, const Target&) {
   int64_t group = q.dim(1).n / k.dim(1).n;
   if (group > 64 * kMaxTokens) return "more than 512 heads share a KV head";
   int64_t rows = std::max<int64_t>(group, std::min<int64_t>(64, group * kMaxTokens));
-  if (attention_floats(rows, k.dim(3).n, v.dim(3).n) * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
+  int64_t biases = std::get<PagedAttention>(node.op).bias ? rows * kAttendChunk : 0;
+  if ((attention_floats(rows, k.dim(3).n, v.dim(3).n) + biases) * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
   return refuse_layouts(node);
 }
 

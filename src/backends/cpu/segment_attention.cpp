@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/cpu/distance_bias.h"
 #include "backends/cpu/gemm.h"
 #include "base/error.h"
 #include "ir/text.h"
@@ -12,37 +13,62 @@
 namespace motley::cpu {
 namespace {
 
-// A run of neighbours of one sequence, and what each of its tokens sees.
+constexpr size_t kInputs = 5, kGradInputs = 8;  // before the bias or the memory's seq
+
+// Tokens or keys begin .. end.
+struct Range {
+  int64_t begin = 0, end = 0;
+};
+
+// A run of neighbours of one sequence, the keys it meets, and which of them each of its tokens sees.
 struct Masks {
-  const int32_t *positions, *seq;
-  int64_t tokens, window;
+  const int32_t *positions, *seq, *memory_seq;  // memory_seq null: a sequence meets itself
+  int64_t tokens, memory, window;
   bool causal;
 
   // The end of the run that begins at `first`.
   int64_t end_of(int64_t first) const {
     int64_t last = first + 1;
     for (; last < tokens && seq[last] == seq[first]; ++last)
-      if (seq[first] >= 0 && positions[last] <= positions[last - 1])
+      if (!memory_seq && seq[first] >= 0 && positions[last] <= positions[last - 1])
         fail(ErrorKind::usage, "attention", "positions rise within a sequence, but tokens {} and {} have {} and {}", last - 1, last,
              positions[last - 1], positions[last]);
     return last;
   }
-  // The first key and the end of the keys that token t of the run first .. last sees.
-  int64_t begin(int64_t t, int64_t first) const {
-    if (window <= 0) return first;
-    return std::partition_point(positions + first, positions + t, [&](int32_t p) { return int64_t{positions[t]} - p >= window; }) - positions;
+  Range keys_of(Range run) const {
+    if (!memory_seq) return run;
+    const int32_t *begin = std::find(memory_seq, memory_seq + memory, seq[run.begin]), *end = begin;
+    while (end < memory_seq + memory && *end == seq[run.begin]) ++end;
+    return {begin - memory_seq, end - memory_seq};
   }
-  int64_t end(int64_t t, int64_t last) const {
-    if (causal) return t + 1;
-    if (window <= 0) return last;
-    return std::partition_point(positions + t, positions + last, [&](int32_t p) { return p - int64_t{positions[t]} < window; }) - positions;
+  // The keys, of those that its run meets, that token t sees.
+  Range seen(int64_t t, Range keys) const {
+    if (memory_seq) return keys;
+    Range r{keys.begin, causal ? t + 1 : keys.end};
+    if (window <= 0) return r;
+    r.begin = std::partition_point(positions + keys.begin, positions + t, [&](int32_t p) { return int64_t{positions[t]} - p >= window; }) - positions;
+    if (!causal)
+      r.end = std::partition_point(positions + t, positions + keys.end, [&](int32_t p) { return p - int64_t{positions[t]} < window; }) - positions;
+    return r;
   }
 };
 
 template <class Op>
-Masks masks_of(const Launch& l) {
+Masks masks_of(const Launch& l, size_t extra) {
   const auto& op = std::get<Op>(l.op);
-  return {l.in[3]->i32(), l.in[4]->i32(), l.in[3]->size(), op.window, op.causal};
+  return {.positions = l.in[3]->i32(),
+          .seq = l.in[4]->i32(),
+          .memory_seq = op.memory ? l.in[extra]->i32() : nullptr,
+          .tokens = l.in[3]->size(),
+          .memory = l.in[1]->dims[0],
+          .window = op.window,
+          .causal = op.causal};
+}
+
+// Nothing seen: zeros.
+void clear_rows(const Array& x, int64_t begin, int64_t end, int64_t head, int64_t heads_each) {
+  const int64_t d = x.rank > 2 ? x.dims[2] : 1;
+  for (int64_t t = begin; t < end; ++t) std::fill_n(x.f32() + (t * x.dims[1] + head * heads_each) * d, heads_each * d, 0.0f);
 }
 
 // Rows begin .. end of one head of [T, H, D] as [rows][d].
@@ -59,7 +85,8 @@ constexpr int64_t kMaxRows = 128;  // of a block: tokens times heads that share 
 int64_t tokens_per_block(int64_t group) { return std::clamp<int64_t>(kMaxRows / group, 1, kTokens); }
 int64_t forward_floats(int64_t rows, int64_t d, int64_t dv) { return (kAttendChunk + rows) * (d + dv) + 2 * rows; }
 
-void attend_block(const Launch& l, Worker& w, const Masks& masks, int64_t first, int64_t last, int64_t t0, int64_t t1, int64_t kv_head) {
+// Tokens t0 .. t1 of a run that meets `met`.
+void attend_block(const Launch& l, Worker& w, const Masks& masks, Range met, int64_t t0, int64_t t1, int64_t kv_head) {
   const auto& op = std::get<Attention>(l.op);
   const Array &q = *l.in[0], &k = *l.in[1], &v = *l.in[2], &y = *l.out[0], &lse = *l.out[1];
   int64_t heads = q.dims[1], d = q.dims[2], dv = v.dims[2], group = heads / k.dims[1], rows = (t1 - t0) * group;
@@ -69,15 +96,17 @@ void attend_block(const Launch& l, Worker& w, const Masks& masks, int64_t first,
   float* out = queries + rows * d;
   float* max = out + rows * dv;
   float* sum = max + rows;
+  float* biases = op.bias ? sum + rows : nullptr;
   int begin[kMaxRows], end[kMaxRows];
   const std::byte *key_runs[kAttendChunk / kAttendRun], *value_runs[kAttendChunk / kAttendRun];
   for (int64_t i = 0; i < kAttendChunk / kAttendRun; ++i) {
     key_runs[i] = reinterpret_cast<const std::byte*>(keys + i * kAttendRun * d);
     value_runs[i] = reinterpret_cast<const std::byte*>(values + i * kAttendRun * dv);
   }
-  int64_t from = last, to = first;
+  Range all{met.end, met.begin};
   for (int64_t t = t0; t < t1; ++t) {
-    from = std::min(from, masks.begin(t, first)), to = std::max(to, masks.end(t, last));
+    Range seen = masks.seen(t, met);
+    all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
     for (int64_t g = 0; g < group; ++g) {
       int64_t r = (t - t0) * group + g;
       l.k.binary[kMul](queries + r * d, q.f32() + (t * heads + kv_head * group + g) * d, &op.scale, d, 1, 0);
@@ -85,14 +114,20 @@ void attend_block(const Launch& l, Worker& w, const Masks& masks, int64_t first,
     }
   }
   std::fill_n(out, rows * dv, 0.0f);
-  for (int64_t chunk = first + (from - first) / kAttendChunk * kAttendChunk; chunk < to; chunk += kAttendChunk) {
-    int64_t stop = std::min(chunk + kAttendChunk, to);
+  for (int64_t chunk = met.begin + (all.begin - met.begin) / kAttendChunk * kAttendChunk; chunk < all.end; chunk += kAttendChunk) {
+    int64_t stop = std::min(chunk + kAttendChunk, all.end);
     copy_head(k, kv_head, chunk, stop, keys);
     copy_head(v, kv_head, chunk, stop, values);
     for (int64_t t = t0; t < t1; ++t) {
-      int64_t b = std::clamp<int64_t>(masks.begin(t, first) - chunk, 0, kAttendChunk),
-              e = std::clamp<int64_t>(masks.end(t, last) - chunk, 0, stop - chunk);
-      for (int64_t g = 0; g < group; ++g) begin[(t - t0) * group + g] = static_cast<int>(b), end[(t - t0) * group + g] = static_cast<int>(e);
+      Range seen = masks.seen(t, met);
+      int64_t b = std::clamp<int64_t>(seen.begin - chunk, 0, kAttendChunk), e = std::clamp<int64_t>(seen.end - chunk, 0, stop - chunk);
+      for (int64_t g = 0; g < group; ++g) {
+        int64_t r = (t - t0) * group + g;
+        begin[r] = static_cast<int>(b), end[r] = static_cast<int>(e);
+        if (biases)
+          bias_row(*l.in[kInputs], kv_head * group + g, masks.positions[t], biases + r * kAttendChunk, stop - chunk,
+                   [&](int64_t j) { return masks.positions[chunk + j]; });
+      }
     }
     l.k.attend({.q = queries,
                 .rows = static_cast<int>(rows),
@@ -109,6 +144,7 @@ void attend_block(const Launch& l, Worker& w, const Masks& masks, int64_t first,
                 .begin = begin,
                 .end = end,
                 .softcap = op.softcap,
+                .bias = biases,
                 .state = {out, max, sum}});
   }
   for (int64_t r = 0; r < rows; ++r) {
@@ -119,9 +155,9 @@ void attend_block(const Launch& l, Worker& w, const Masks& masks, int64_t first,
 }
 
 void attention(const Launch& l, Worker& w) {
-  const Array &q = *l.in[0], &k = *l.in[1], &v = *l.in[2], &y = *l.out[0], &lse = *l.out[1];
-  Masks masks = masks_of<Attention>(l);
-  int64_t kv_heads = k.dims[1], heads = q.dims[1], dv = v.dims[2], block = tokens_per_block(heads / kv_heads);
+  const Array &q = *l.in[0], &k = *l.in[1];
+  Masks masks = masks_of<Attention>(l, kInputs);
+  int64_t kv_heads = k.dims[1], group = q.dims[1] / kv_heads, block = tokens_per_block(group);
   int64_t blocks = (masks.tokens + block - 1) / block;
   // Runs are few: everyone finds them, and a block of tokens is parted where a run ends.
   w.split(blocks * kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
@@ -131,15 +167,12 @@ void attention(const Launch& l, Worker& w) {
         last = masks.end_of(first);
         int64_t begin = std::max(first, t0), end = std::min(last, stop);
         if (begin >= end) continue;
-        if (masks.seq[first] >= 0) {
-          attend_block(l, w, masks, first, last, begin, end, head);
+        Range met = masks.seq[first] >= 0 ? masks.keys_of({first, last}) : Range{};
+        if (met.begin < met.end) {
+          attend_block(l, w, masks, met, begin, end, head);
           continue;
         }
-        int64_t group = heads / kv_heads;
-        for (int64_t t = begin; t < end; ++t) {
-          std::fill_n(y.f32() + (t * heads + head * group) * dv, group * dv, 0.0f);
-          std::fill_n(lse.f32() + t * heads + head * group, group, 0.0f);
-        }
+        for (const Array* out : {l.out[0], l.out[1]}) clear_rows(*out, begin, end, head, group);
       }
     }
   });
@@ -171,17 +204,17 @@ void add_product(const KernelTable& table, const float* tiles, int64_t m, int64_
 int64_t gradient_floats(int64_t d, int64_t dv) {
   return panel_floats(d, kAttendChunk) + panel_floats(dv, kAttendChunk) + panel_floats(kAttendChunk, d) + 2 * kAttendChunk * (d + dv) +
          kQueries * (d + dv) + panel_floats(kQueries, d) + panel_floats(kQueries, dv) + 3 * kQueries * kAttendChunk +
-         2 * kAttendChunk * kPanelColumns + 64 * 16;
+         2 * kAttendChunk * kPanelColumns + kQueries * kAttendChunk + 64 * 16;
 }
 
 class GradientOfHead {
  public:
-  GradientOfHead(const Launch& l, Worker& w, const Masks& masks, int64_t first, int64_t last, int64_t kv_head)
+  GradientOfHead(const Launch& l, Worker& w, const Masks& masks, Range tokens, Range met, int64_t kv_head)
       : l_(l),
         op_(std::get<AttentionGrad>(l.op)),
         masks_(masks),
-        first_(first),
-        last_(last),
+        tokens_(tokens),
+        met_(met),
         kv_head_(kv_head),
         q_(*l.in[0]),
         k_(*l.in[1]),
@@ -206,12 +239,12 @@ class GradientOfHead {
     q_rows_ = take(panel_floats(kQueries, d_)), dy_rows_ = take(panel_floats(kQueries, dv_));
     score_ = take(kQueries * kAttendChunk), slope_ = take(kQueries * kAttendChunk), tiles_ = take(kQueries * kAttendChunk);
     own_ = take(kAttendChunk * kPanelColumns);
+    biases_ = op_.bias ? take(kQueries * kAttendChunk) : nullptr;
   }
 
   void run() {
-    const Array& dq = *l_.out[0];
-    for (int64_t t = first_; t < last_; ++t) std::fill_n(dq.f32() + (t * heads_ + kv_head_ * group_) * d_, group_ * d_, 0.0f);
-    for (int64_t j0 = first_; j0 < last_; j0 += kAttendChunk) keys(j0, std::min(last_, j0 + kAttendChunk));
+    clear_rows(*l_.out[0], tokens_.begin, tokens_.end, kv_head_, group_);
+    for (int64_t j0 = met_.begin; j0 < met_.end; j0 += kAttendChunk) keys(j0, std::min(met_.end, j0 + kAttendChunk));
   }
 
  private:
@@ -224,15 +257,16 @@ class GradientOfHead {
     to_panels(row(k_, j0, kv_head_), k_step, n, d_, k_rows_);
     std::fill_n(dk_, n * d_, 0.0f);
     std::fill_n(dv_sum_, n * dv_, 0.0f);
-    for (int64_t t0 = first_; t0 < last_; t0 += kQueries) {
-      int64_t t1 = std::min(last_, t0 + kQueries);
+    for (int64_t t0 = tokens_.begin; t0 < tokens_.end; t0 += kQueries) {
+      int64_t t1 = std::min(tokens_.end, t0 + kQueries);
       bool met = false;
       for (int64_t t = t0; t < t1; ++t) {
-        int64_t b = std::clamp<int64_t>(masks_.begin(t, first_) - j0, 0, n), e = std::clamp<int64_t>(masks_.end(t, last_) - j0, 0, n);
+        Range seen = masks_.seen(t, met_);
+        int64_t b = std::clamp<int64_t>(seen.begin - j0, 0, n), e = std::clamp<int64_t>(seen.end - j0, 0, n);
         begin_[t - t0] = static_cast<int>(b), end_[t - t0] = static_cast<int>(e);
         met = met || b < e;
       }
-      for (int64_t g = 0; g < group_ && met; ++g) block(t0, t1, kv_head_ * group_ + g, n);
+      for (int64_t g = 0; g < group_ && met; ++g) block(t0, t1, kv_head_ * group_ + g, j0, n);
     }
     for (int64_t j = j0; j < j1; ++j) {
       std::memcpy(const_cast<float*>(row(*l_.out[1], j, kv_head_)), dk_ + (j - j0) * d_, static_cast<size_t>(d_) * 4);
@@ -240,8 +274,8 @@ class GradientOfHead {
     }
   }
 
-  // Queries t0 .. t1 of one head with the n keys at hand.
-  void block(int64_t t0, int64_t t1, int64_t head, int64_t n) {
+  // Queries t0 .. t1 of one head with the n keys at hand, which begin at j0.
+  void block(int64_t t0, int64_t t1, int64_t head, int64_t j0, int64_t n) {
     int64_t m = t1 - t0, q_step = heads_ * d_, y_step = heads_ * dv_;
     const KernelTable& k = l_.k;
     const float *q = row(q_, t0, head), *dy = row(dy_, t0, head);
@@ -255,8 +289,12 @@ class GradientOfHead {
     for (int64_t i = 0; i < m; ++i) {
       mean[i] = k.dot(dy + i * y_step, row(y_, t0 + i, head), dv_);
       lse[i] = lse_.f32()[(t0 + i) * heads_ + head];
+      if (biases_)
+        bias_row(*l_.in[kGradInputs], head, masks_.positions[t0 + i], biases_ + i * kAttendChunk, n,
+                 [&](int64_t j) { return masks_.positions[j0 + j]; });
     }
-    k.attend_slopes({score_, slope_, static_cast<int>(m), begin_, end_, op_.scale, op_.softcap, lse, mean});
+    k.attend_slopes({score_, slope_, static_cast<int>(m), begin_, end_, op_.scale, op_.softcap, biases_, lse, mean});
+    if (biases_) add_to_bias(t0, m, head, j0);
     pack_tiles(k, score_, 1, kAttendChunk, n, m, tiles_);
     add_product(k, tiles_, n, m, dy_rows_, dv_, own_, dv_sum_, dv_);
     pack_tiles(k, slope_, 1, kAttendChunk, n, m, tiles_);
@@ -265,34 +303,70 @@ class GradientOfHead {
     add_product(k, tiles_, m, n, k_rows_, d_, own_, const_cast<float*>(row(*l_.out[0], t0, head)), q_step);
   }
 
+  // The gradient to a score is that to its bias.
+  void add_to_bias(int64_t t0, int64_t m, int64_t head, int64_t j0) {
+    const Array& to = *l_.out[3];
+    const int64_t reach = to.dims[1] / 2;
+    float* middle = to.f32() + head * to.dims[1] + reach;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = begin_[i]; j < end_[i]; ++j)
+        middle[std::clamp<int64_t>(masks_.positions[j0 + j] - masks_.positions[t0 + i], -reach, reach)] += slope_[i * kAttendChunk + j] / op_.scale;
+  }
+
   const Launch& l_;
   const AttentionGrad& op_;
   const Masks& masks_;
-  int64_t first_, last_, kv_head_;
+  const Range tokens_, met_;
+  int64_t kv_head_;
   const Array &q_, &k_, &v_, &y_, &lse_, &dy_;
   int64_t heads_, d_, dv_, group_;
-  float *k_columns_, *v_columns_, *k_rows_, *dk_, *dv_sum_, *q_tiles_, *dy_tiles_, *q_rows_, *dy_rows_, *score_, *slope_, *tiles_, *own_;
+  float *k_columns_, *v_columns_, *k_rows_, *dk_, *dv_sum_, *q_tiles_, *dy_tiles_, *q_rows_, *dy_rows_, *score_, *slope_, *tiles_, *own_, *biases_;
   int begin_[kQueries], end_[kQueries];
 };
 
+// One run and KV head.
+void run_gradient(const Launch& l, Worker& w, const Masks& masks, Range run, int64_t head) {
+  const int64_t group = l.in[0]->dims[1] / l.in[1]->dims[1];
+  if (masks.seq[run.begin] >= 0) {
+    GradientOfHead(l, w, masks, run, masks.keys_of(run), head).run();
+    return;
+  }
+  clear_rows(*l.out[0], run.begin, run.end, head, group);
+  if (masks.memory_seq) return;
+  for (size_t o : {1, 2}) clear_rows(*l.out[o], run.begin, run.end, head, 1);
+}
+
 void attention_grad(const Launch& l, Worker& w) {
-  Masks masks = masks_of<AttentionGrad>(l);
-  int64_t kv_heads = l.in[1]->dims[1], runs = 0;
+  Masks masks = masks_of<AttentionGrad>(l, kGradInputs);
+  int64_t kv_heads = l.in[1]->dims[1], group = l.in[0]->dims[1] / kv_heads, runs = 0;
   for (int64_t first = 0; first < masks.tokens; first = masks.end_of(first)) ++runs;
+  if (masks.memory_seq) {  // what of the memory nobody sees
+    w.split(masks.memory, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t j = begin; j < end; ++j) {
+        const int32_t seq = masks.memory_seq[j];
+        if (seq >= 0 && std::find(masks.seq, masks.seq + masks.tokens, seq) != masks.seq + masks.tokens) continue;
+        for (size_t o : {1, 2}) clear_rows(*l.out[o], j, j + 1, 0, kv_heads);
+      }
+    });
+  }
+  if (std::get<AttentionGrad>(l.op).bias) {  // a sum over all runs, in their order
+    w.split(kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
+      for (int64_t head = task_begin; head < task_end; ++head) {
+        clear_rows(*l.out[3], head * group, (head + 1) * group, 0, l.out[3]->dims[1]);
+        for (int64_t first = 0, last; first < masks.tokens; first = last) {
+          last = masks.end_of(first);
+          run_gradient(l, w, masks, {first, last}, head);
+        }
+      }
+    });
+    return;
+  }
   w.split(runs * kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
-    int64_t first = 0, last = masks.tokens ? masks.end_of(0) : 0, run = 0;
+    Range at{0, masks.tokens ? masks.end_of(0) : 0};
+    int64_t run = 0;
     for (int64_t task = task_begin; task < task_end; ++task) {
-      for (; run < task / kv_heads; ++run) first = last, last = masks.end_of(first);
-      int64_t head = task % kv_heads;
-      if (masks.seq[first] >= 0) {
-        GradientOfHead(l, w, masks, first, last, head).run();
-        continue;
-      }
-      for (size_t o = 0; o < 3; ++o) {
-        const Array& to = *l.out[o];
-        int64_t own = to.dims[1] / kv_heads * to.dims[2];
-        for (int64_t t = first; t < last; ++t) std::fill_n(to.f32() + (t * kv_heads + head) * own, own, 0.0f);
-      }
+      for (; run < task / kv_heads; ++run) at = {at.end, masks.end_of(at.end)};
+      run_gradient(l, w, masks, at, task % kv_heads);
     }
   });
 }
@@ -300,7 +374,9 @@ void attention_grad(const Launch& l, Worker& w) {
 std::string refuse_forward(const NodeView& node, const Target&) {
   int64_t group = node.in[0].dim(1).n / node.in[1].dim(1).n, rows = tokens_per_block(group) * group;
   if (group > kMaxRows) return "more than 128 heads share a KV head";
-  if (forward_floats(rows, node.in[0].dim(2).n, node.in[2].dim(2).n) * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
+  int64_t biases = std::get<Attention>(node.op).bias ? rows * kAttendChunk : 0;
+  if ((forward_floats(rows, node.in[0].dim(2).n, node.in[2].dim(2).n) + biases) * 4 > kWorkerBytes)
+    return "heads this large need more memory than a worker has";
   return refuse_layouts(node);
 }
 

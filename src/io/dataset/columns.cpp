@@ -21,6 +21,10 @@ constexpr std::array<std::string_view, 9> kPositives = {"positive",   "answer", 
 constexpr std::array<std::string_view, 3> kNegatives = {"negative", "hard_negative", "negative_1"};
 constexpr std::array<std::string_view, 9> kLabels = {"label", "labels", "class", "category", "sentiment", "target", "score", "rating", "stars"};
 
+// Where one text answers the other.
+constexpr std::array<std::string_view, 6> kSources = {"source", "src", "input", "article", "document", "text"};
+constexpr std::array<std::string_view, 8> kAnswers = {"target", "tgt", "output", "translation", "summary", "highlights", "answer", "pair"};
+
 std::string find(std::span<const std::string_view> wanted, const std::vector<std::string>& names) {
   for (std::string_view w : wanted)
     for (const std::string& n : names)
@@ -66,8 +70,11 @@ Columns find_columns(const DataOptions& options, const std::vector<std::string>&
   if (labelled || !options.label_column.empty()) c.label = choose(options.label_column, "--label-column", kLabels, names, what);
   if (labelled && c.label.empty())
     fail(ErrorKind::usage, "data", "{}: no column is the label; there are: {}; say which with --label-column", what, list(names));
-  c.text = choose(options.text_column, "--text-column", kTexts, names, what);
-  c.pair = choose(options.pair_column, "--pair-column", kPairs, names, what);
+  auto usual = [&](std::span<const std::string_view> of_answers, std::span<const std::string_view> others) {
+    return options.answers && !find(of_answers, names).empty() ? of_answers : others;
+  };
+  c.text = choose(options.text_column, "--text-column", usual(kSources, kTexts), names, what);
+  c.pair = choose(options.pair_column, "--pair-column", usual(kAnswers, kPairs), names, what);
   if (c.text.empty()) {
     std::vector<std::string> others;
     const std::string usual_label = find(kLabels, names);
@@ -76,6 +83,8 @@ Columns find_columns(const DataOptions& options, const std::vector<std::string>&
   }
   if (c.text.empty()) fail(ErrorKind::usage, "data", "{}: no column is the text; there are: {}; say which with --text-column", what, list(names));
   if (c.pair == c.text) c.pair.clear();
+  if (options.answers && c.pair.empty())
+    fail(ErrorKind::usage, "data", "{}: no column answers '{}'; there are: {}; say which with --pair-column", what, printable(c.text), list(names));
   return c;
 }
 

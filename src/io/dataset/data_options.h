@@ -34,6 +34,9 @@ struct DataOptions {
   std::vector<std::string> classes = {};  // known beforehand (of the model, of the training data); empty: those that occur
   std::string label_separator = ",";      // between several labels in one field
 
+  // Of a pair the second text answers the first, which an encoder reads: the tokens of the first do not count, those of the second do.
+  bool answers = false;
+
   std::string chat_template = {};  // its source, for conversations; empty: the tokenizer's own
   bool score_prompts = false;      // conversations: every token counts, not only the answers
   bool end_of_text = true;         // an end token behind each text that is learned from

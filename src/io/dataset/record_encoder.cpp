@@ -28,6 +28,18 @@ OrderedJson first_messages(const OrderedJson& messages, size_t n) {
   return out;
 }
 
+// The two texts of a pair, or of a conversation of one question and its answer.
+std::pair<std::string, std::string> question_and_answer(const Record& record) {
+  if (record.has_pair) return {record.text, record.pair};
+  const OrderedJson& messages = record.messages;
+  auto says = [&](size_t i, std::string_view role) {
+    return messages[i].value("role", "") == role && messages[i].contains("content") && messages[i]["content"].is_string();
+  };
+  if (!messages.is_array() || messages.size() != 2 || !says(0, "user") || !says(1, "assistant"))
+    fail(ErrorKind::usage, "data", "it is no text with its answer");
+  return {messages[0]["content"].get<std::string>(), messages[1]["content"].get<std::string>()};
+}
+
 std::string words_of(const Error& e) {
   const std::string_view words = e.what();
   return std::string(words.substr(std::min(words.find("] ") + 2, words.size())));
@@ -58,7 +70,10 @@ RecordEncoder::RecordEncoder(const Tokenizer& tokenizer, const DataOptions& opti
 EncodedRecord RecordEncoder::encode(const Record& record) const {
   EncodedRecord e;
   try {
-    if (record.messages.is_array()) {
+    if (options_.answers) {
+      const auto [text, answer] = question_and_answer(record);
+      e = encode_answer(text, answer);
+    } else if (record.messages.is_array()) {
       e = template_for(record) || record.instruction.empty() ? encode_conversation(record) : encode_instruction(record);
     } else {
       e = options_.labels == LabelKind::none    ? encode_text(record)
@@ -69,7 +84,7 @@ EncodedRecord RecordEncoder::encode(const Record& record) const {
     e.problem = words_of(error);
     return e;
   }
-  fit(record.messages.is_array(), e);
+  if (!options_.answers) fit(record.messages.is_array(), e);
   return e;
 }
 
@@ -85,6 +100,28 @@ EncodedRecord RecordEncoder::encode_text(const Record& record) const {
   append(e.ids, after_);
   const int32_t eos = tokenizer_.special().eos;
   if (options_.end_of_text && eos >= 0 && after_.empty()) e.ids.push_back(eos);
+  return e;
+}
+
+// Each with its own special tokens; what is cut loses its end but for those.
+EncodedRecord RecordEncoder::encode_answer(const std::string& text, const std::string& answer) const {
+  EncodedRecord e;
+  auto put = [&](const std::string& words, uint8_t counts) {
+    std::vector<int32_t> ids = before_;
+    append(ids, tokenizer_.encode(words, {.add_special = false}));
+    const int32_t eos = tokenizer_.special().eos;
+    const std::vector<int32_t> end = !after_.empty() || eos < 0 ? after_ : std::vector<int32_t>{eos};
+    // Half of what a record may have is each one's.
+    if (const auto most = static_cast<size_t>(options_.max_tokens) / 2; most > 0 && ids.size() + end.size() > most) {
+      ids.resize(most - std::min(most, end.size()));
+      e.cut = true;
+    }
+    append(ids, end);
+    append(e.ids, ids);
+    e.scored.resize(e.ids.size(), counts);
+  };
+  put(text, 0);
+  put(answer, 1);
   return e;
 }
 

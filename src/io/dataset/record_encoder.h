@@ -39,6 +39,7 @@ class RecordEncoder {
 
  private:
   EncodedRecord encode_text(const Record& record) const;
+  EncodedRecord encode_answer(const std::string& text, const std::string& answer) const;
   EncodedRecord encode_labelled(const Record& record) const;
   EncodedRecord encode_texts(const Record& record) const;
   EncodedRecord encode_instruction(const Record& record) const;

@@ -65,7 +65,7 @@ uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& 
     hash.add_text(*s);
   hash.add_number(static_cast<uint64_t>(o.labels)).add_number(o.classes.size());
   for (const std::string& c : o.classes) hash.add_text(c);
-  hash.add_number(o.score_prompts).add_number(o.end_of_text).add_number(static_cast<uint64_t>(o.max_tokens));
+  hash.add_number(o.score_prompts).add_number(o.end_of_text).add_number(o.answers).add_number(static_cast<uint64_t>(o.max_tokens));
   augmenter.add_to(hash);
   return hash.value();
 }

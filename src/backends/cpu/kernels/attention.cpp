@@ -110,6 +110,15 @@ MOTLEY_INLINE void dots(const float* q, int64_t d, const std::byte* key, int64_t
     for (int i = 0; i < kKeys; ++i) dot[r * stride + i] = s[r][i];
 }
 
+// Those of a vector of scores, from position j on.
+template <int kRows>
+MOTLEY_INLINE F biases(const RowTile& t, int j) {
+  constexpr int kVector = keys_of(kRows);
+  alignas(64) float lane[16] = {};
+  for (int r = 0; r < kRows; ++r) memcpy(lane + r * kVector, t.c.bias + (t.first + r) * kAttendChunk + j, kVector * sizeof(float));
+  return load(lane);
+}
+
 template <CacheType kType, int kRows>
 void scores(RowTile& t) {
   constexpr int kVector = keys_of(kRows), kTogether = smaller(kRows, kTile == 16 ? 4 : kTile / 2), kKeys = smaller(4, kTile / slots_of(kTogether));
@@ -129,6 +138,7 @@ void scores(RowTile& t) {
       for (int i = 0; i < kVector; i += kAttendRun) ask(c.next_k[(j + i) / kAttendRun], kAttendRun * c.k_bytes);
     F s = reduce_add_16(dot);
     if (c.softcap > 0) s = mul(set(c.softcap), tanh(div(s, set(c.softcap))));
+    if (c.bias) s = add(s, biases<kRows>(t, j));
     store(t.score + j / kVector * 16, s);
   }
 }

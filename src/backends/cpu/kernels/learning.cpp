@@ -119,6 +119,7 @@ void attend_slopes(const AttendSlopes& a) {
         s = mul(cap, t);
         turn = mul(scale, fnma(t, t, one));
       }
+      if (a.bias) s = add(s, load(a.bias + r * kAttendChunk + j));
       F p = exp(sub(s, lse));
       store(score + j, p);
       store(slope + j, mul(mul(p, sub(load(slope + j), mean)), turn));

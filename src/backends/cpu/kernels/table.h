@@ -77,6 +77,7 @@ struct AttendChunk {
   const int* begin;          // [rows]: the chunk's positions begin .. end belong to the row
   const int* end;
   float softcap;
+  const float* bias;  // [rows][kAttendChunk], added to the scores; null: none
   AttendState state;  // running
 };
 
@@ -89,6 +90,7 @@ struct AttendSlopes {
   const int* begin;
   const int* end;
   float scale, softcap;
+  const float* bias;  // [rows][kAttendChunk], null: none
   const float* lse;   // [rows]
   const float* mean;  // [rows]: sum of dy * y
 };
