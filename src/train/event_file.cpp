@@ -2,11 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "event.pb.h"
 
 namespace motley {
@@ -26,6 +29,22 @@ constexpr std::array<uint32_t, 256> make_table() {
   return table;
 }
 
+// The second that names the next file of a folder. TensorBoard reads files in the order of their names, so one that goes on within the second in
+// which another began is of the next.
+int64_t name_of_next(const std::string& folder) {
+  constexpr std::string_view kBegin = "events.out.tfevents.";
+  auto second = static_cast<int64_t>(now());
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(kBegin)) continue;
+    const size_t end = std::min(name.find('.', kBegin.size()), name.size());
+    if (auto other = parse_int(std::string_view(name).substr(kBegin.size(), end - kBegin.size())); other && *other < INT64_MAX)
+      second = std::max(second, *other + 1);
+  }
+  return second;
+}
+
 uint32_t masked(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u; }
 
 }  // namespace
@@ -40,7 +59,7 @@ uint32_t crc32c(std::string_view bytes) {
 EventFile::EventFile(const std::string& folder, int64_t from_step) {
   char host[256] = "localhost";
   ::gethostname(host, sizeof host - 1);
-  path_ = fmt::format("{}/events.out.tfevents.{:.0f}.{}.{}.{}", folder, now(), host, ::getpid(), from_step);
+  path_ = fmt::format("{}/events.out.tfevents.{}.{}.{}.{}", folder, name_of_next(folder), host, ::getpid(), from_step);
   file_ = std::fopen(path_.c_str(), "w");
   if (!file_) fail(ErrorKind::runtime, "train", "cannot write {}", path_);
   events::Event version;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -80,6 +81,17 @@ TEST_F(RunLogs, EventsReadBack) {
   EXPECT_EQ(all[1].session_log().status(), 1);
   EXPECT_EQ(all[2].summary().value(0).tag(), "loss");
   EXPECT_EQ(all[2].summary().value(0).simple_value(), 2.5f);
+}
+
+TEST_F(RunLogs, EventFilesAreNamedInTheOrderInWhichTheyWereBegun) {
+  std::vector<std::string> begun;
+  for (int64_t step : {0, 100, 20, 3}) {  // all within a second, and perhaps by other processes
+    RunLog log(output_, step);
+    for (const std::string& file : event_files())
+      if (std::ranges::find(begun, file) == begun.end()) begun.push_back(file);
+  }
+  EXPECT_EQ(begun.size(), 4u);
+  EXPECT_TRUE(std::ranges::is_sorted(begun));
 }
 
 TEST_F(RunLogs, ThePageShowsWhatWasLoggedAndNothingIsTakenFromElsewhere) {
