@@ -139,7 +139,7 @@ struct Mean {
   int axis = -1;
   MOTLEY_FIELDS(MOTLEY_F(Mean, axis))
 };
-struct ReduceMax {
+struct ReduceMax {  // NaN where there is one
   int axis = -1;
   MOTLEY_FIELDS(MOTLEY_F(ReduceMax, axis))
 };

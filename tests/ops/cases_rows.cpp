@@ -76,6 +76,9 @@ void add_rows(std::vector<Case>& cases, Depth depth) {
     cases.push_back({"sum " + w, Sum{-1}, {x}, sum_bound(false), 64});
     cases.push_back({"mean " + w, Mean{-1}, {x}, sum_bound(true), 64});
     cases.push_back({"reduce_max " + w, ReduceMax{-1}, {x}, exact(), 64});
+    // A NaN is the largest wherever it stands: in each place of a vector, first and last in a row, beside infinities.
+    auto with_nan = [n](int64_t i) { return i / n % 3 == 1 ? normal(31)(i) : i % n == i / n % n ? NAN : i % 7 == 0 ? INFINITY : normal(31)(i); };
+    cases.push_back({"reduce_max nan " + w, ReduceMax{-1}, {{rows_of(64, {n}), with_nan}}, exact(), 64});
     cases.push_back({"softmax " + w, Softmax{-1}, {x}, softmax_bound(n), 64});
     auto masked = [](int64_t i) { return i % 3 == 1 || i < 20 ? -INFINITY : normal(31, 2)(i); };
     cases.push_back({"softmax masked " + w, Softmax{-1}, {{rows_of(64, {n}), masked}}, softmax_bound(n), 64});
@@ -102,6 +105,8 @@ void add_rows(std::vector<Case>& cases, Depth depth) {
     cases.push_back({"sum" + a, Sum{axis}, {x}, of_columns});
     cases.push_back({"mean" + a, Mean{axis}, {x}, of_columns});
     cases.push_back({"reduce_max" + a, ReduceMax{axis}, {x}, exact()});
+    auto with_nan = [](int64_t i) { return i % 5 == 2 && i < 400 ? NAN : normal(35)(i); };
+    cases.push_back({"reduce_max nan" + a, ReduceMax{axis}, {{plain({9, 6, 37}), with_nan}}, exact()});
     cases.push_back({"softmax" + a, Softmax{axis}, {x}, softmax_bound(9)});
   }
   for (int64_t k : {1, 4, 8}) {

@@ -28,10 +28,17 @@ MOTLEY_INLINE F load_or(const float* p, int64_t n, float other) {  // lanes beyo
   store_n(t, load_n(p, n), n);
   return load(t);
 }
-float max_row(const float* x, int64_t n) {
+// For softmax, whose sum shows a NaN wherever it stands: here one may be lost, as the instruction gives its second operand where either is NaN.
+MOTLEY_INLINE float largest(const float* x, int64_t n) {
   F m = set(-INFINITY);
   for (int64_t i = 0; i < n; i += 16) m = max(m, load_or(x + i, n - i, -INFINITY));
   return reduce_max(m);
+}
+MOTLEY_INLINE F max_or_nan(F m, F x) { return select_nan(m, m, max(m, x)); }
+float max_row(const float* x, int64_t n) {
+  F m = set(-INFINITY);
+  for (int64_t i = 0; i < n; i += 16) m = max_or_nan(m, load_or(x + i, n - i, -INFINITY));
+  return reduce_add(select_nan(m, set(1.0f), zero())) > 0 ? NAN : reduce_max(m);
 }
 
 template <int kReduction>
@@ -40,7 +47,7 @@ void reduce_columns(float* out, const float* x, int64_t n, int64_t stride, int64
     F r = kReduction == kReduceMax ? set(-INFINITY) : zero();
     for (int64_t i = 0; i < n; ++i) {
       F v = load_n(x + i * stride + c, columns - c);
-      r = kReduction == kReduceMax ? max(r, v) : add(r, v);
+      r = kReduction == kReduceMax ? max_or_nan(r, v) : add(r, v);
     }
     if (kReduction == kReduceMean) r = div(r, set(static_cast<float>(n)));
     store_n(out + c, r, columns - c);
@@ -48,7 +55,7 @@ void reduce_columns(float* out, const float* x, int64_t n, int64_t stride, int64
 }
 
 void softmax_row(float* out, const float* x, int64_t n) {
-  float m = max_row(x, n);
+  float m = largest(x, n);
   if (m == -INFINITY) m = 0;  // nothing allowed: every exponential is zero
   F shift = set(m);
   for (int64_t i = 0; i < n; i += 16) store_n(out + i, exp(sub(load_n(x + i, n - i), shift)), n - i);
