@@ -52,7 +52,9 @@ Graph with_head_loss(const Graph& graph, const Target& target) {
 // What a step computes before the optimizer: the loss, and a gradient for each state that learns.
 Graph learning_graph(const Graph& training, const Target& target, const LearningOptions& o) {
   const bool scaled = o.precision.computes_in(Dtype::f16), small = scaled || o.precision.computes_in(Dtype::bf16);
-  Graph g = autodiff(adversarial(with_head_loss(training, target), o.adversarial), {.learns = o.learns, .scaled = scaled});
+  AdversarialOptions adversary = o.adversarial;
+  adversary.scaled = scaled;
+  Graph g = autodiff(adversarial(with_head_loss(training, target), adversary), {.learns = o.learns, .scaled = scaled});
   g = recompute(g, o.recompute);
   return small ? mixed_precision(g, o.precision) : g;
 }

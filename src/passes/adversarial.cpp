@@ -57,7 +57,8 @@ class Adding {
     Value loss = loss_;
     for (int64_t step = 0; step < steps; ++step) {
       mark();
-      away = moved(away, gradients(b_, loss, b_.scalar(1), at), steps);
+      Value seed = options_.scaled ? b_.step_input("loss_scale", {Dtype::f32, {{1}}}) : b_.scalar(1);
+      away = moved(away, gradients(b_, loss, seed, at), steps);
       b_.set_origin("adversarial", -1);
       for (size_t i = 0; i < at.size(); ++i) at[i] = b_.add(embedded_[i], away[i]);
       loss = forward(at);

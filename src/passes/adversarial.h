@@ -28,6 +28,8 @@ struct AdversarialOptions {
   Adversary kind = Adversary::none;
   double epsilon = 1;  // the length of r, in units of the embedding
   int64_t steps = 3;   // of pgd
+  bool scaled =
+      false;  // g is that of the loss times the input "loss_scale" (passes/autodiff.h), so that in 16 bits it does not vanish: r is the same
 };
 
 // Of a graph with an output "loss" and packed samples (inputs "seq" and "positions"). The output "weight" stays that of one loss. Error(usage)

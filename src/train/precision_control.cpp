@@ -86,7 +86,8 @@ PrecisionWish precision_wish(const std::string& asked, const Target& target) {
   return {adapts ? PrecisionMode::adaptive : PrecisionMode::fixed, small, why};
 }
 
-PrecisionControl::PrecisionControl(PrecisionMode mode, Dtype small, int64_t tokens) : mode_(mode), small_(small) {
+PrecisionControl::PrecisionControl(PrecisionMode mode, Dtype small, int64_t tokens, bool scaled_loss)
+    : mode_(mode), small_(small), scaled_loss_(scaled_loss) {
   state_.plan.usual = small;
   const auto power = static_cast<double>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(tokens, 1))));
   state_.loss_scale = small == Dtype::f16 ? std::max(kFirstScale / power, kLeastScale) : 1;
@@ -94,12 +95,14 @@ PrecisionControl::PrecisionControl(PrecisionMode mode, Dtype small, int64_t toke
 
 double PrecisionControl::loss_scale() const { return state_.plan.computes_in(Dtype::f16) ? state_.loss_scale : 1; }
 
+bool PrecisionControl::answers_loss() const { return scaled_loss_ && small_ == Dtype::f16 && state_.loss_scale > kLeastScale; }
+
 PrecisionControl::Reaction PrecisionControl::observe(int64_t step, const std::map<int, BlockWatch>& blocks, bool loss_finite, bool gradient_finite) {
   Reaction reaction;
   if (small_ == Dtype::f32) return reaction;
   if (loss_finite && gradient_finite) {
     went_well(step, blocks, reaction);
-  } else if (loss_finite) {
+  } else if (loss_finite || answers_loss()) {
     overflowed(step, blocks, reaction);
   } else if (mode_ == PrecisionMode::adaptive && !blocks.empty()) {
     // What overflowed going forward made everything infinite going back, so no block can be told from another.

@@ -53,8 +53,9 @@ PrecisionState precision_state(const Json& json, const std::string& what);  // E
 
 class PrecisionControl {
  public:
-  // tokens: of a micro-batch; a loss is their sum, so its scale begins at 65536 / tokens.
-  PrecisionControl(PrecisionMode mode, Dtype small, int64_t tokens);  // small: bf16 or f16, or f32 for neither
+  // tokens: of a micro-batch; a loss is their sum, so its scale begins at 65536 / tokens. scaled_loss: the loss is itself made with gradients
+  // (passes/adversarial.h), so one of those that overflows makes it infinite.
+  PrecisionControl(PrecisionMode mode, Dtype small, int64_t tokens, bool scaled_loss = false);  // small: bf16 or f16, or f32 for neither
 
   const PrecisionPlan& plan() const { return state_.plan; }
   double loss_scale() const;  // 1 where no block computes in f16
@@ -64,6 +65,8 @@ class PrecisionControl {
     bool rescaled = false;                // the step overflowed and the next one has a smaller scale
     std::vector<std::string> notes = {};  // what happened and why, a sentence each
   };
+  // Whether a smaller scale is the answer to a loss that is no number.
+  bool answers_loss() const;
   // Of a step: what its blocks' gradients were, and whether loss and gradient were finite.
   Reaction observe(int64_t step, const std::map<int, BlockWatch>& blocks, bool loss_finite, bool gradient_finite);
 
@@ -77,6 +80,7 @@ class PrecisionControl {
 
   PrecisionMode mode_;
   Dtype small_;
+  bool scaled_loss_;
   PrecisionState state_;
 };
 

@@ -49,6 +49,19 @@ TEST(PrecisionControl, HalvesTheScaleOnOverflowAndDoublesItWhenCalm) {
   EXPECT_EQ(control.loss_scale(), 128);
 }
 
+// With gradients within the loss, an infinite one is answered by the scale, down to the least.
+TEST(PrecisionControl, ALossMadeOfScaledGradientsIsNoSignOfARunGoneWrong) {
+  PrecisionControl plain(PrecisionMode::fixed, Dtype::f16, 512), control(PrecisionMode::fixed, Dtype::f16, 512, true),
+      wide(PrecisionMode::fixed, Dtype::bf16, 512, true);
+  EXPECT_FALSE(plain.answers_loss() || wide.answers_loss());
+  EXPECT_FALSE(plain.observe(1, {{0, {NAN, 0}}}, false, false).rescaled);
+  EXPECT_TRUE(control.observe(1, {{0, {NAN, 0}}}, false, false).rescaled);
+  EXPECT_EQ(control.loss_scale(), 64);
+  int steps = 0;
+  for (; control.answers_loss() && steps < 100; ++steps) control.observe(2 + steps, {{0, {NAN, 0}}}, false, false);
+  EXPECT_EQ(steps, 30);
+}
+
 TEST(PrecisionControl, DoesNotDoubleWhereTheNextStepWouldOverflow) {
   PrecisionControl control(PrecisionMode::fixed, Dtype::f16, 512);
   for (int step = 1; step <= 500; ++step) control.observe(step, {{0, {40000, 0}}, {1, {3, 0}}}, true, true);

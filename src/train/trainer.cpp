@@ -111,7 +111,7 @@ class Run {
       programs = choose_shape(target, formats);
     }
     plan_.shape.lead = trainee_.lead;
-    precision_.emplace(wish.mode, wish.small, plan_.shape.rows * plan_.shape.length);
+    precision_.emplace(wish.mode, wish.small, plan_.shape.rows * plan_.shape.length, adversary(recipe_).kind != Adversary::none);
     if (resumed_) precision_->restore(state_.precision);
     schedule_ = {.kind = parse_schedule(recipe_.schedule),
                  .base = recipe_.learning_rate,
@@ -293,7 +293,8 @@ class Run {
     StepReport report{.step = state_.step, .steps = plan_.steps, .tokens = state_.tokens, .epoch = epoch(), .loss = loss};
     report.memory_bytes = memory_, report.loss_scale = precision_->loss_scale();
     report.rate = learning_rate(schedule_, state_.step) * (schedule_.kind == ScheduleKind::plateau ? plateau_.multiplier() : 1);
-    const auto verdict = guard_.observe(loss);
+    const bool too_large = !std::isfinite(loss) && precision_->answers_loss();  // the scale, and not the model
+    const auto verdict = too_large ? SpikeGuard::Verdict::skip : guard_.observe(loss);
     const bool taken = verdict == SpikeGuard::Verdict::take && sum.weight > 0;
     const double scale = taken ? 1 / (sum.weight * report.loss_scale) : std::numeric_limits<double>::quiet_NaN();
     report.norm = session_->update({.rate = report.rate, .step = state_.updates + 1, .scale = scale});

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "ops/builder.h"
 #include "passes/autodiff.h"
+#include "passes/precision.h"
 #include "tiny_model.h"
 
 namespace motley {
@@ -117,6 +118,32 @@ TEST(AdversarialLearning, AnySplitOfTheSamplesGivesTheSameGradient) {
       for (size_t i = 0; i < values.size(); ++i) a[name][i] += b[name][i];
       EXPECT_LT(distance(a[name], values), 1e-9 * (1 + peak(values))) << name;
     }
+  }
+}
+
+// Gradients below what F16 can hold move nothing; the loss scale lifts them, and the perturbation is that of F32.
+TEST(AdversarialLearning, SmallGradientsMoveTheEmbeddingInF16AsInF32) {
+  ModelSource source = source_of("gpt2");
+  Builder b(objective(source, kTokens));
+  Value loss = b.take_output("loss");
+  b.output(b.mul(loss, b.scalar(0x1p-26f)), "loss");
+  const Graph small = b.take();
+  auto losses = [&](AdversarialOptions options, const PrecisionPlan& plan, float scale) {
+    options.scaled = true;
+    auto in = batch(source);
+    in["loss_scale"] = bits_of(scale);
+    const Graph graph = mixed_precision(autodiff(adversarial(small, options), {.scaled = true}), plan);
+    return learn_on_cpu(graph, loader(source), 2)->step(in)["loss"][0] * 0x1p26;
+  };
+  const double clean = learn_by_reference(objective(source, kTokens), loader(source))->step(batch(source))["loss"][0];
+  for (const AdversarialOptions& options : {kFgm, kPgd}) {
+    const double exact = losses(options, {.usual = Dtype::f32}, 1), lifted = losses(options, {.usual = Dtype::f16}, 0x1p26f),
+                 vanished = losses(options, {.usual = Dtype::f16}, 1);
+    const double gain = exact - 2 * clean;
+    EXPECT_GT(gain, 0.02 * clean);
+    EXPECT_NEAR(lifted, exact, 0.05 * gain);
+    EXPECT_LT(vanished, exact - 0.5 * gain) << "without a scale there was nothing to go by";
+    EXPECT_NEAR(losses(options, {.usual = Dtype::f32}, 0x1p10f), exact, 1e-4 * exact) << "where nothing vanishes the scale changes nothing";
   }
 }
 
