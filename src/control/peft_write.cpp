@@ -1,4 +1,5 @@
-// An Adapter to adapter_config.json and adapter_model.safetensors, with the keys that every version of `peft` since 0.5 reads.
+// An Adapter to adapter_config.json and adapter_model.safetensors, with the keys that `peft` knows since 0.8 (0.6 and 0.7 refuse use_rslora, and
+// with it the file).
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
