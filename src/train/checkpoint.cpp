@@ -71,7 +71,7 @@ std::optional<std::string> problem_of(const std::string& checkpoint) {
   if (!file_exists(path)) return "it has no MANIFEST.json";
   try {
     return compare(checkpoint, parse_json(read_file(path, kMaxManifestBytes), path));
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {  // of ours, or of the file system
     return e.what();
   }
 }

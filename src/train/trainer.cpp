@@ -379,7 +379,11 @@ class Run {
 
   void save(const Batches& batches) {
     const std::string path = checkpoint_path(recipe_.output, state_.step);
-    if (saved_step_ == state_.step || std::filesystem::exists(path)) return;
+    if (saved_step_ == state_.step) return;
+    if (std::filesystem::exists(path)) {
+      if (!problem_of(path)) return;
+      std::filesystem::remove_all(path);  // damaged, and left out when the run began: it would be taken for what is saved now
+    }
     state_.cursor = batches.cursor();
     state_.stopping = stopping_.state(), state_.guard = guard_.state(), state_.plateau = plateau_.state();
     state_.precision = precision_->state();

@@ -110,6 +110,17 @@ TEST_F(Training, ADamagedCheckpointIsLeftOutAndSaid) {
   EXPECT_EQ(weights("b"), weights("whole"));
 }
 
+TEST_F(Training, ADamagedNewestCheckpointDoesNotBecomeTheResult) {
+  ASSERT_EQ(run(command("whole")).code, 0);
+  const std::string before = weights("whole");
+  const std::string newest = folder_ / "whole/checkpoint-24/model.safetensors";
+  std::filesystem::resize_file(newest, 1000);
+  Ran again = run(command("whole"));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(weights("whole"), before);
+  EXPECT_EQ(read_file(newest, 1 << 26), before);
+}
+
 TEST_F(Training, CtrlCSavesAndTheSameCommandGoesOn) {
   ASSERT_EQ(run(command("whole", {"--steps", "60"})).code, 0);
   std::vector<std::string> arguments = command("a", {"--steps", "60", "--eval-every", "60"});
