@@ -1,6 +1,7 @@
 // Models with an encoder compute what the transformers package computes: logits, the texts of the likeliest tokens and those of beam search.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 
