@@ -20,7 +20,8 @@ constexpr uint64_t kMaxPlanBytes = 1 << 20, kMaxConfigBytes = 64 << 20;
 std::string resolve_model(const std::string& model) {
   if (model.empty())
     fail(ErrorKind::usage, "model",
-         "no model was named; give a folder with config.json, a .gguf file, the name of a model in the hub's cache, or '{}', which the program carries",
+         "no model was named; give a folder with config.json, a .gguf file, the name of a model in the hub's cache, or '{}', which the program "
+         "carries",
          kEmbeddedModel);
   if (file_exists(model) || folder_exists(model)) return model;
   if (is_hub_name(model)) {

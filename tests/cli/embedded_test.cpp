@@ -44,8 +44,8 @@ TEST(Embedded, OtherCommandsTakeItByName) {
 TEST(Embedded, LearnsAText) {
   TempFolder folder;
   folder.write("lesson.txt", lesson());
-  Ran learned = run({"finetune", "stories", "--data", folder / "lesson.txt", "--output", folder / "out", "--length", "64", "--batch", "4", "--steps", "12",
-                     "--log-every", "1", "--learning-rate", "2e-3", "-q"});
+  Ran learned = run({"finetune", "stories", "--data", folder / "lesson.txt", "--output", folder / "out", "--length", "64", "--batch", "4", "--steps",
+                     "12", "--log-every", "1", "--learning-rate", "2e-3", "-q"});
   ASSERT_EQ(learned.code, 0) << learned.err;
   const auto losses = logged(folder / "out", "loss");
   ASSERT_EQ(losses.size(), 12u);
