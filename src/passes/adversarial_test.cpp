@@ -46,7 +46,7 @@ TEST(Adversarial, Fgm) {
 %13 = reshape(%11) shape=[4,1,1] : f32[4,1,1] "adversarial.grad"
 %14 = input : i32[4] "positions"
 %15 = input : i32[4] "seq"
-%16 = attention(%12, %12, %13, %14, %15) scale=1 softcap=0 window=0 causal=false : f32[4,1,1] ; f32[4,1] "adversarial.grad"
+%16 = attention(%12, %12, %13, %14, %15) scale=1 softcap=0 window=0 causal=false bias=false memory=false : f32[4,1,1] ; f32[4,1] "adversarial.grad"
 %17 = reshape(%16) shape=[4,1] : f32[4,1] "adversarial.grad"
 %18 = exp(%16.1) : f32[4,1] "adversarial.grad"
 %19 = mul(%17, %18) : f32[4,1] "adversarial.grad"
