@@ -23,5 +23,5 @@ if(TARGET motley)
   motley_check(runs_as_Nehalem emulate.sh ARGS $<TARGET_FILE:motley> Nehalem scalar LABELS qemu TIMEOUT 300)
   motley_check(runs_as_Haswell emulate.sh ARGS $<TARGET_FILE:motley> Haswell avx2 LABELS qemu TIMEOUT 300)
 endif()
-motley_check(arm64 aarch64.sh ARGS ${CMAKE_BINARY_DIR}/aarch64 LABELS cross TIMEOUT 1200)
+motley_check(arm64 aarch64.sh ARGS ${CMAKE_BINARY_DIR}/aarch64 LABELS cross TIMEOUT 1800)
 set_tests_properties(project.arm64 PROPERTIES COST 1000)  # the longest: begin with it
