@@ -63,8 +63,8 @@ Value strip(Render& r, const Value& self, Args& args) {
   Bound a(args, "strip", {"chars"});
   std::optional<std::string_view> chars;
   if (a.given(0)) chars = view(need_text(a[0], "strip arg"));
-  if (chars) r.heap.work(16 * chars->size()), r.heap.expect_room(4 * chars->size());
-  r.heap.work(view(self).size());
+  if (chars) r.heap.work(32 * chars->size()), r.heap.expect_room(4 * chars->size());
+  r.heap.work((chars ? 8 : 1) * view(self).size());  // each character is looked up among those
   return same_kind(r, self, std::string(strip_text(view(self), chars, side)));
 }
 
@@ -95,8 +95,8 @@ Value find(Render& r, const Value& self, Args& args) {
   Bound a(args, "find", {"sub", "start", "end"}, 1);
   std::string_view part = view(need_text(a[0], "find"));
   Window w = window(r, self, a);
+  if (last) r.heap.work(3 * w.text.size() + 2 * part.size());  // both are turned round
   size_t at = !w.valid ? kNotFound : last ? rfind_text(w.text, part) : find_text(w.text, part);
-  if (last) r.heap.work(w.text.size());
   if (at == kNotFound) {
     if (raises) value_error("substring not found");
     return Value(int64_t{-1});
