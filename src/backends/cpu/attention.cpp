@@ -11,28 +11,59 @@ namespace {
 
 // ---- rope
 
-// The angle is formed in double: at position 100,000 a float has lost the turn's last digits.
+// Cosines and sines of a worker's latest positions, each at the place of its remainder: sequences of a batch have the same positions, and forming
+// these was two thirds of a step's rope.
+class Turns {
+ public:
+  static constexpr int64_t kLeast = 2, kMost = 1024;
+  static int64_t bytes(int64_t places, int64_t pairs) { return places * (2 * pairs * 4 + 4); }
+
+  Turns(const Rope& op, const Array& frequencies, int64_t tokens, Worker& w)
+      : op_(op), frequencies_(frequencies), pairs_(op.dims / 2), places_(std::clamp<int64_t>(tokens, kLeast, kMost)) {
+    while (places_ > kLeast && bytes(places_, pairs_) > kWorkerBytes) places_ /= 2;
+    values_ = reinterpret_cast<float*>(w.memory());
+    held_ = reinterpret_cast<int32_t*>(values_ + places_ * 2 * pairs_);
+    for (int64_t i = 0; i < places_; ++i) held_[i] = static_cast<int32_t>(i + 1);  // whose place is another
+  }
+
+  // [pairs] cosines, then as many sines.
+  const float* of(int32_t position) {
+    const auto place = static_cast<int64_t>(static_cast<uint32_t>(position) % static_cast<uint64_t>(places_));
+    float* cos = values_ + place * 2 * pairs_;
+    if (held_[place] == position) return cos;
+    held_[place] = position;
+    for (int64_t i = 0; i < pairs_; ++i) {  // in double: at position 100,000 a float has lost the turn's last digits
+      double angle = static_cast<double>(position) * static_cast<double>(frequencies_.f32()[i]);
+      cos[i] = static_cast<float>(std::cos(angle) * op_.scale);
+      cos[pairs_ + i] = static_cast<float>(std::sin(angle) * op_.scale);
+    }
+    return cos;
+  }
+
+ private:
+  const Rope& op_;
+  const Array& frequencies_;
+  int64_t pairs_, places_;
+  float* values_;
+  int32_t* held_;
+};
+
 void rope(const Launch& l, Worker& w) {
   const auto& op = std::get<Rope>(l.op);
-  const Array &x = *l.in[0], &positions = *l.in[1], &frequencies = *l.in[2], &y = *l.out[0];
+  const Array &x = *l.in[0], &positions = *l.in[1], &y = *l.out[0];
   int64_t heads = x.dims[1], d = x.dims[2], pairs = op.dims / 2;
   auto* turn = op.pairing == RopePairing::half ? l.k.rope_half : l.k.rope_interleaved;
-  float* cos = reinterpret_cast<float*>(w.memory());
-  float* sin = cos + pairs;
+  Turns turns(op, *l.in[2], x.dims[0], w);
   w.split(x.dims[0], 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      for (int64_t i = 0; i < pairs; ++i) {
-        double angle = static_cast<double>(positions.i32()[t]) * static_cast<double>(frequencies.f32()[i]);
-        cos[i] = static_cast<float>(std::cos(angle) * op.scale);
-        sin[i] = static_cast<float>(std::sin(angle) * op.scale);
-      }
-      for (int64_t h = 0; h < heads; ++h) turn(y.f32() + (t * heads + h) * d, x.f32() + (t * heads + h) * d, cos, sin, pairs, d);
+      const float* cos = turns.of(positions.i32()[t]);
+      for (int64_t h = 0; h < heads; ++h) turn(y.f32() + (t * heads + h) * d, x.f32() + (t * heads + h) * d, cos, cos + pairs, pairs, d);
     }
   });
 }
 
 std::string refuse_rope(const NodeView& node, const Target&) {
-  if (std::get<Rope>(node.op).dims * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
+  if (Turns::bytes(Turns::kLeast, std::get<Rope>(node.op).dims / 2) > kWorkerBytes) return "heads this large need more memory than a worker has";
   return refuse_layouts(node);
 }
 

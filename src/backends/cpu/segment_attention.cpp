@@ -194,17 +194,22 @@ void to_panels(const float* x, int64_t x_row, int64_t rows, int64_t columns, flo
 void add_product(const KernelTable& table, const float* tiles, int64_t m, int64_t k, const float* panels, int64_t columns, float* own, float* to,
                  int64_t to_row) {
   for (int64_t c = 0; c < columns; c += kPanelColumns, panels += k * kPanelColumns) {
+    if (columns - c >= kPanelColumns) {
+      multiply_tiles(table, tiles, m, k, panels, to + c, to_row, false);
+      continue;
+    }
     multiply_tiles(table, tiles, m, k, panels, own, kPanelColumns, true);
-    for (int64_t i = 0; i < m; ++i)
-      table.binary[kAdd](to + i * to_row + c, to + i * to_row + c, own + i * kPanelColumns, std::min<int64_t>(kPanelColumns, columns - c), 1, 1);
+    for (int64_t i = 0; i < m; ++i) table.binary[kAdd](to + i * to_row + c, to + i * to_row + c, own + i * kPanelColumns, columns - c, 1, 1);
   }
 }
 
-// What a task keeps in a worker's memory.
+// Of a block of queries of one head: its rows and those of the gradient to the output, as tiles and as panels, then each row's numbers.
+int64_t query_floats(int64_t d, int64_t dv) { return kQueries * (d + dv) + panel_floats(kQueries, d) + panel_floats(kQueries, dv) + 2 * kQueries; }
+
+// What a task keeps in a worker's memory beside its blocks of queries.
 int64_t gradient_floats(int64_t d, int64_t dv) {
   return panel_floats(d, kAttendChunk) + panel_floats(dv, kAttendChunk) + panel_floats(kAttendChunk, d) + 2 * kAttendChunk * (d + dv) +
-         kQueries * (d + dv) + panel_floats(kQueries, d) + panel_floats(kQueries, dv) + 3 * kQueries * kAttendChunk +
-         2 * kAttendChunk * kPanelColumns + kQueries * kAttendChunk + 64 * 16;
+         3 * kQueries * kAttendChunk + 2 * kAttendChunk * kPanelColumns + kQueries * kAttendChunk + 64 * 16;
 }
 
 class GradientOfHead {
@@ -235,19 +240,50 @@ class GradientOfHead {
     k_columns_ = take(panel_floats(d_, kAttendChunk)), v_columns_ = take(panel_floats(dv_, kAttendChunk));
     k_rows_ = take(panel_floats(kAttendChunk, d_));
     dk_ = take(kAttendChunk * d_), dv_sum_ = take(kAttendChunk * dv_);
-    q_tiles_ = take(kQueries * d_), dy_tiles_ = take(kQueries * dv_);
-    q_rows_ = take(panel_floats(kQueries, d_)), dy_rows_ = take(panel_floats(kQueries, dv_));
     score_ = take(kQueries * kAttendChunk), slope_ = take(kQueries * kAttendChunk), tiles_ = take(kQueries * kAttendChunk);
     own_ = take(kAttendChunk * kPanelColumns);
     biases_ = op_.bias ? take(kQueries * kAttendChunk) : nullptr;
+    query_floats_ = (query_floats(d_, dv_) + 15) / 16 * 16;
+    const int64_t left = kWorkerBytes / 4 - (memory - reinterpret_cast<float*>(w.memory()));
+    const int64_t blocks = (tokens_.end - tokens_.begin + kQueries - 1) / kQueries * group_;
+    keeps_queries_ = blocks * query_floats_ <= left;
+    queries_ = memory;
   }
 
   void run() {
     clear_rows(*l_.out[0], tokens_.begin, tokens_.end, kv_head_, group_);
+    for (int64_t t0 = tokens_.begin; keeps_queries_ && t0 < tokens_.end; t0 += kQueries)
+      for (int64_t g = 0; g < group_; ++g) pack(queries_of(t0, g), t0, std::min(tokens_.end, t0 + kQueries), kv_head_ * group_ + g);
     for (int64_t j0 = met_.begin; j0 < met_.end; j0 += kAttendChunk) keys(j0, std::min(met_.end, j0 + kAttendChunk));
   }
 
  private:
+  struct Queries {
+    float *q_tiles, *dy_tiles, *q_rows, *dy_rows, *mean, *lse;
+  };
+  // Where a block's are: each in its own place where there is room for all, so that every chunk of keys finds them packed.
+  Queries queries_of(int64_t t0, int64_t g) const {
+    float* at = queries_ + (keeps_queries_ ? (t0 - tokens_.begin) / kQueries * group_ + g : 0) * query_floats_;
+    Queries x{
+        .q_tiles = at, .dy_tiles = at + kQueries * d_, .q_rows = at + kQueries * (d_ + dv_), .dy_rows = nullptr, .mean = nullptr, .lse = nullptr};
+    x.dy_rows = x.q_rows + panel_floats(kQueries, d_);
+    x.mean = x.dy_rows + panel_floats(kQueries, dv_);
+    x.lse = x.mean + kQueries;
+    return x;
+  }
+  void pack(const Queries& x, int64_t t0, int64_t t1, int64_t head) {
+    const int64_t m = t1 - t0, q_step = heads_ * d_, y_step = heads_ * dv_;
+    const float *q = row(q_, t0, head), *dy = row(dy_, t0, head);
+    pack_tiles(l_.k, q, q_step, 1, m, d_, x.q_tiles);
+    pack_tiles(l_.k, dy, y_step, 1, m, dv_, x.dy_tiles);
+    to_panels(q, q_step, m, d_, x.q_rows);
+    to_panels(dy, y_step, m, dv_, x.dy_rows);
+    for (int64_t i = 0; i < m; ++i) {
+      x.mean[i] = l_.k.dot(dy + i * y_step, row(y_, t0 + i, head), dv_);
+      x.lse[i] = lse_.f32()[(t0 + i) * heads_ + head];
+    }
+  }
+
   const float* row(const Array& x, int64_t t, int64_t head) const { return x.f32() + (t * x.dims[1] + head) * x.dims[2]; }
 
   void keys(int64_t j0, int64_t j1) {
@@ -276,31 +312,23 @@ class GradientOfHead {
 
   // Queries t0 .. t1 of one head with the n keys at hand, which begin at j0.
   void block(int64_t t0, int64_t t1, int64_t head, int64_t j0, int64_t n) {
-    int64_t m = t1 - t0, q_step = heads_ * d_, y_step = heads_ * dv_;
+    const int64_t m = t1 - t0;
     const KernelTable& k = l_.k;
-    const float *q = row(q_, t0, head), *dy = row(dy_, t0, head);
-    pack_tiles(k, q, q_step, 1, m, d_, q_tiles_);
-    pack_tiles(k, dy, y_step, 1, m, dv_, dy_tiles_);
-    to_panels(q, q_step, m, d_, q_rows_);
-    to_panels(dy, y_step, m, dv_, dy_rows_);
-    multiply_tiles(k, q_tiles_, m, d_, k_columns_, score_, kAttendChunk, true);
-    multiply_tiles(k, dy_tiles_, m, dv_, v_columns_, slope_, kAttendChunk, true);
-    float mean[kQueries], lse[kQueries];
-    for (int64_t i = 0; i < m; ++i) {
-      mean[i] = k.dot(dy + i * y_step, row(y_, t0 + i, head), dv_);
-      lse[i] = lse_.f32()[(t0 + i) * heads_ + head];
-      if (biases_)
-        bias_row(*l_.in[kGradInputs], head, masks_.positions[t0 + i], biases_ + i * kAttendChunk, n,
-                 [&](int64_t j) { return masks_.positions[j0 + j]; });
-    }
-    k.attend_slopes({score_, slope_, static_cast<int>(m), begin_, end_, op_.scale, op_.softcap, biases_, lse, mean});
+    const Queries x = queries_of(t0, head - kv_head_ * group_);
+    if (!keeps_queries_) pack(x, t0, t1, head);
+    multiply_tiles(k, x.q_tiles, m, d_, k_columns_, score_, kAttendChunk, true);
+    multiply_tiles(k, x.dy_tiles, m, dv_, v_columns_, slope_, kAttendChunk, true);
+    for (int64_t i = 0; i < m && biases_; ++i)
+      bias_row(*l_.in[kGradInputs], head, masks_.positions[t0 + i], biases_ + i * kAttendChunk, n,
+               [&](int64_t j) { return masks_.positions[j0 + j]; });
+    k.attend_slopes({score_, slope_, static_cast<int>(m), begin_, end_, op_.scale, op_.softcap, biases_, x.lse, x.mean});
     if (biases_) add_to_bias(t0, m, head, j0);
     pack_tiles(k, score_, 1, kAttendChunk, n, m, tiles_);
-    add_product(k, tiles_, n, m, dy_rows_, dv_, own_, dv_sum_, dv_);
+    add_product(k, tiles_, n, m, x.dy_rows, dv_, own_, dv_sum_, dv_);
     pack_tiles(k, slope_, 1, kAttendChunk, n, m, tiles_);
-    add_product(k, tiles_, n, m, q_rows_, d_, own_, dk_, d_);
+    add_product(k, tiles_, n, m, x.q_rows, d_, own_, dk_, d_);
     pack_tiles(k, slope_, kAttendChunk, 1, m, n, tiles_);
-    add_product(k, tiles_, m, n, k_rows_, d_, own_, const_cast<float*>(row(*l_.out[0], t0, head)), q_step);
+    add_product(k, tiles_, m, n, k_rows_, d_, own_, const_cast<float*>(row(*l_.out[0], t0, head)), heads_ * d_);
   }
 
   // The gradient to a score is that to its bias.
@@ -320,7 +348,9 @@ class GradientOfHead {
   int64_t kv_head_;
   const Array &q_, &k_, &v_, &y_, &lse_, &dy_;
   int64_t heads_, d_, dv_, group_;
-  float *k_columns_, *v_columns_, *k_rows_, *dk_, *dv_sum_, *q_tiles_, *dy_tiles_, *q_rows_, *dy_rows_, *score_, *slope_, *tiles_, *own_, *biases_;
+  float *k_columns_, *v_columns_, *k_rows_, *dk_, *dv_sum_, *queries_, *score_, *slope_, *tiles_, *own_, *biases_;
+  int64_t query_floats_;
+  bool keeps_queries_;
   int begin_[kQueries], end_[kQueries];
 };
 
@@ -381,7 +411,8 @@ std::string refuse_forward(const NodeView& node, const Target&) {
 }
 
 std::string refuse_gradient(const NodeView& node, const Target&) {
-  if (gradient_floats(node.in[0].dim(2).n, node.in[2].dim(2).n) * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
+  const int64_t d = node.in[0].dim(2).n, dv = node.in[2].dim(2).n;
+  if ((gradient_floats(d, dv) + query_floats(d, dv)) * 4 > kWorkerBytes) return "heads this large need more memory than a worker has";
   return refuse_layouts(node);
 }
 

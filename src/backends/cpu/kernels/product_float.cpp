@@ -23,6 +23,7 @@ struct Bf16 {
 };
 
 constexpr int64_t kTileAhead = 8;  // k
+constexpr int64_t kSumsEvery = 4;  // k
 
 template <class Weight, int kRows, int kColumns>
 void tile_of(const FloatTile& t, int strip) {
@@ -36,6 +37,11 @@ void tile_of(const FloatTile& t, int strip) {
     if (ask) {
       for (int64_t i = 0; i < t.ask_step; i += 64) __builtin_prefetch(ask + i, 0, 2);
       ask += t.ask_step;
+    }
+    // The sums, which are wanted at the end and are often far away: a line at a time, or what is read now would wait behind them.
+    if (kRows > 1 && k < kRows * kColumns * kSumsEvery && k % kSumsEvery == 0) {
+      const int64_t line = k / kSumsEvery;
+      __builtin_prefetch(t.c + line / kColumns * t.c_stride + kStripColumns * (strip + line % kColumns), 1);
     }
     if (kRows > 1)  // from the second-level cache, where the panel's part stays while the rows pass over it
       for (int64_t i = 0; i < kWidth; i += 64) __builtin_prefetch(w + kTileAhead * kStep + i);
