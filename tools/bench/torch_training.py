@@ -1,6 +1,7 @@
 """The peer of `./dev bench train`: one model in plain PyTorch, whole training steps in float32, as its users write them.
 
     python3 tools/bench/torch_training.py CONFIG.json ROWS LENGTH STEPS THREADS   # prints one line of JSON
+    python3 tools/bench/torch_training.py product M N K REPEATS THREADS           # a linear layer's product alone
 
 Runs under PyTorch 1.13 as well as the current one: attention is the library's fused one where it has it, and AdamW the fused or the
 multi-tensor form, whichever the version offers. Nothing but torch is imported, so that the memory measured is the library's.
@@ -127,7 +128,21 @@ def make(config):
     return (Gpt2 if config["model_type"] == "gpt2" else Llama)(config)
 
 
+def product(m, n, k, repeats, threads):
+    """How near to the machine's limit a product comes that is not part of anything: its operands stay where they are."""
+    torch.set_num_threads(threads)
+    x, weight, out = torch.randn(m, k), torch.randn(n, k), torch.empty(m, n)
+    times = []
+    for _ in range(repeats + 1):
+        begin = time.perf_counter()
+        torch.mm(x, weight.t(), out=out)
+        times.append(time.perf_counter() - begin)
+    print(json.dumps({"torch": torch.__version__, "seconds": times[1:]}))
+
+
 def main():
+    if sys.argv[1] == "product":
+        return product(*map(int, sys.argv[2:7]))
     config = json.load(open(sys.argv[1], encoding="utf-8"))
     rows, length, steps, threads = map(int, sys.argv[2:6])
     torch.set_num_threads(threads)

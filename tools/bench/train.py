@@ -6,7 +6,8 @@
 
 Ours is `motley bench --train`, theirs tools/bench/torch_training.py, on two threads: by the PyTorch of Debian (python3-torch, 1.13) where it is
 installed, and by the current one of PyPI (tools/bench/train_requirements.txt; MOTLEY_TORCH names another Python that has it). Tokens per second
-are medians over the turns of each turn's median step; memory is the largest resident size of a process.
+are medians over the turns of each turn's median step; memory is the largest resident size of a process. Beside the fraction of the limit that our
+step reaches stands the one that a product of the model's widest layer reaches in the current PyTorch, alone and over and over.
 """
 
 import json
@@ -35,6 +36,7 @@ SHAPES = {
 }
 # Shape, rows, tokens of each, steps timed in a turn.
 CASES = [("gpt2-124m", 4, 256, 3), ("gpt2-124m", 4, 64, 5), ("llama-10m", 16, 256, 5)]
+WIDEST = {"gpt2-124m": (3072, 768), "llama-10m": (1024, 384)}  # outputs, inputs
 THREADS = 2
 LLM_C = {("gpt2-124m", 4, 64): 32.5}  # tok/s: llm.c of May 2025, gcc -Ofast with OpenMP, recorded on a 2-core Cascade Lake
 PEER = Path(__file__).resolve().parent / "torch_training.py"
@@ -84,7 +86,8 @@ def main():
         for shape, batch, length, steps in CASES:
             config = Path(folder) / f"{shape}.json"
             config.write_text(json.dumps(SHAPES[shape]))
-            speeds, peaks, reached, limits = {}, {}, [], []
+            speeds, peaks, reached, limits, plain = {}, {}, [], [], []
+            m, (n, k) = batch * length, WIDEST[shape]
             for _ in range(turns):
                 ours, size = measured([PROGRAM, "bench", "-m", config, "--train", "--batch", batch, "--length", length, "-t", THREADS, "-r", steps, "-q", "--json"])
                 speeds.setdefault("Motley", []).append(ours["tok_s"])
@@ -95,17 +98,21 @@ def main():
                     theirs, size = measured([python, PEER, config, batch, length, steps, THREADS])
                     speeds.setdefault(version, []).append(batch * length / statistics.median(theirs["seconds"]))
                     peaks[version] = max(peaks.get(version, 0), size)
+                alone, _ = measured([list(pythons.values())[-1], PEER, "product", m, n, k, 60, THREADS])
+                plain.append(2 * m * n * k / statistics.median(alone["seconds"]) / ours["limit"])
                 print(shape, batch, length, {who: round(s[-1], 1) for who, s in speeds.items()}, file=sys.stderr, flush=True)
             middle = {who: statistics.median(s) for who, s in speeds.items()}
             row = [shape, f"{batch} x {length}", f"{middle['Motley']:.0f}"]
             row += [f"{100 * statistics.median(reached):.0f} % of {statistics.median(limits) / 1e9:.0f} GFLOP/s"]
+            row.append(f"{100 * statistics.median(plain):.0f} %")
             for version in pythons:
                 row += [f"{middle[version]:.0f}", f"{middle['Motley'] / middle[version]:.2f}"]
             llm_c = LLM_C.get((shape, batch, length))
             row.append(f"{middle['Motley'] / llm_c:.1f}" if llm_c else "")
             rows.append(row)
             memory.append([shape, f"{batch} x {length}"] + [f"{peaks[who] / 1e6:.0f}" for who in ("Motley", *pythons)])
-    head = ["shape", "rows x tokens", "Motley tok/s", "of the multiply-add limit"]
+    newest = list(pythons)[-1]
+    head = ["shape", "rows x tokens", "Motley tok/s", "of the multiply-add limit", f"a plain product of PyTorch {newest}"]
     for version in pythons:
         head += [f"PyTorch {version} tok/s", "ratio"]
     head.append("times llm.c's recorded 32.5")

@@ -188,7 +188,9 @@ void pack_tiles(const KernelTable& table, const float* a, int64_t a_row, int64_t
   // A few k for all tiles before the next: what is read is then next to what was read. Steps of 4 KiB and more leave the first-level cache no more
   // than some ten lines.
   constexpr int64_t kBurst = 8;
-  for (int64_t l0 = 0; l0 < k; l0 += kBurst)
+  for (int64_t l0 = 0; l0 < k; l0 += kBurst) {
+    for (int64_t l = l0 + kBurst; l < std::min(k, l0 + 2 * kBurst); ++l)  // steps this long no processor follows by itself
+      for (int64_t i = 0; i < m; i += 16) __builtin_prefetch(a + l * a_k + i);
     for_register_tiles(table, m, [&](int64_t first, int rows) {
       const int64_t n = std::min(kBurst, k - l0);
       float* tile = to + first * k + l0 * rows;
@@ -198,6 +200,7 @@ void pack_tiles(const KernelTable& table, const float* a, int64_t a_row, int64_t
       else
         for (int64_t l = 0; l < n; ++l) std::memcpy(tile + l * rows, from + l * a_k, static_cast<size_t>(rows) * sizeof(float));
     });
+  }
 }
 
 void pack_columns(const float* b, int64_t b_k, int64_t b_column, int64_t columns, int64_t k, float* to) {
