@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "base/file.h"
@@ -46,7 +47,8 @@ TEST_F(MaskedWords, AreLearnedFromPlainText) {
   ASSERT_EQ(r.code, 0) << r.err;
   const auto loss = logged(folder_ / "a", "eval_loss");
   ASSERT_GT(loss.size(), 2u);
-  EXPECT_LT(loss.back(), 0.5 * loss.front()) << r.err;
+  // All 35 words are as frequent: who does not look at the neighbours cannot come below log(35).
+  EXPECT_LT(loss.back(), 0.7 * std::log(35.0)) << r.err;
   EXPECT_THAT(read_file(folder_ / "a/config.json", 1 << 20), HasSubstr("BertForMaskedLM"));
   EXPECT_EQ(run({"embed", folder_ / "a", "-p", "w7 w8"}).code, 0);
 
