@@ -1,6 +1,6 @@
-// Launchers of attention within packed sequences and of its gradient. Forward goes as in the paged attention: chunks of 64 keys counted from
-// the sequence's beginning, joined with running maxima. The gradient is formed block by block of 64 keys x 48 queries, all five products on
-// the register-tiled float kernel, with matrices that never leave a worker's memory.
+// Launchers of attention within packed sequences and of its gradient, all products on the register-tiled float kernel, with matrices that never
+// leave a worker's memory. Forward goes by chunks of 64 keys counted from the sequence's beginning, joined with running maxima, so that what is
+// beside a sequence changes none of its bits; the gradient block by block of 64 keys x 48 queries.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -71,116 +71,7 @@ void clear_rows(const Array& x, int64_t begin, int64_t end, int64_t head, int64_
   for (int64_t t = begin; t < end; ++t) std::fill_n(x.f32() + (t * x.dims[1] + head * heads_each) * d, heads_each * d, 0.0f);
 }
 
-// Rows begin .. end of one head of [T, H, D] as [rows][d].
-void copy_head(const Array& x, int64_t head, int64_t begin, int64_t end, float* to) {
-  int64_t heads = x.dims[1], d = x.dims[2];
-  for (int64_t t = begin; t < end; ++t, to += d) std::memcpy(to, x.f32() + (t * heads + head) * d, static_cast<size_t>(d) * 4);
-}
-
-// ---- forward
-
-constexpr int64_t kTokens = 16;    // queries that share loaded keys and values
-constexpr int64_t kMaxRows = 128;  // of a block: tokens times heads that share a KV head
-
-int64_t tokens_per_block(int64_t group) { return std::clamp<int64_t>(kMaxRows / group, 1, kTokens); }
-int64_t forward_floats(int64_t rows, int64_t d, int64_t dv) { return (kAttendChunk + rows) * (d + dv) + 2 * rows; }
-
-// Tokens t0 .. t1 of a run that meets `met`.
-void attend_block(const Launch& l, Worker& w, const Masks& masks, Range met, int64_t t0, int64_t t1, int64_t kv_head) {
-  const auto& op = std::get<Attention>(l.op);
-  const Array &q = *l.in[0], &k = *l.in[1], &v = *l.in[2], &y = *l.out[0], &lse = *l.out[1];
-  int64_t heads = q.dims[1], d = q.dims[2], dv = v.dims[2], group = heads / k.dims[1], rows = (t1 - t0) * group;
-  auto* keys = reinterpret_cast<float*>(w.memory());
-  float* values = keys + kAttendChunk * d;
-  float* queries = values + kAttendChunk * dv;
-  float* out = queries + rows * d;
-  float* max = out + rows * dv;
-  float* sum = max + rows;
-  float* biases = op.bias ? sum + rows : nullptr;
-  int begin[kMaxRows], end[kMaxRows];
-  const std::byte *key_runs[kAttendChunk / kAttendRun], *value_runs[kAttendChunk / kAttendRun];
-  for (int64_t i = 0; i < kAttendChunk / kAttendRun; ++i) {
-    key_runs[i] = reinterpret_cast<const std::byte*>(keys + i * kAttendRun * d);
-    value_runs[i] = reinterpret_cast<const std::byte*>(values + i * kAttendRun * dv);
-  }
-  Range all{met.end, met.begin};
-  for (int64_t t = t0; t < t1; ++t) {
-    Range seen = masks.seen(t, met);
-    all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
-    for (int64_t g = 0; g < group; ++g) {
-      int64_t r = (t - t0) * group + g;
-      l.k.binary[kMul](queries + r * d, q.f32() + (t * heads + kv_head * group + g) * d, &op.scale, d, 1, 0);
-      max[r] = -INFINITY, sum[r] = 0;
-    }
-  }
-  std::fill_n(out, rows * dv, 0.0f);
-  for (int64_t chunk = met.begin + (all.begin - met.begin) / kAttendChunk * kAttendChunk; chunk < all.end; chunk += kAttendChunk) {
-    int64_t stop = std::min(chunk + kAttendChunk, all.end);
-    copy_head(k, kv_head, chunk, stop, keys);
-    copy_head(v, kv_head, chunk, stop, values);
-    for (int64_t t = t0; t < t1; ++t) {
-      Range seen = masks.seen(t, met);
-      int64_t b = std::clamp<int64_t>(seen.begin - chunk, 0, kAttendChunk), e = std::clamp<int64_t>(seen.end - chunk, 0, stop - chunk);
-      for (int64_t g = 0; g < group; ++g) {
-        int64_t r = (t - t0) * group + g;
-        begin[r] = static_cast<int>(b), end[r] = static_cast<int>(e);
-        if (biases)
-          bias_row(*l.in[kInputs], kv_head * group + g, masks.positions[t], biases + r * kAttendChunk, stop - chunk,
-                   [&](int64_t j) { return masks.positions[chunk + j]; });
-      }
-    }
-    l.k.attend({.q = queries,
-                .rows = static_cast<int>(rows),
-                .d = d,
-                .dv = dv,
-                .k_type = kCacheF32,
-                .v_type = kCacheF32,
-                .k = key_runs,
-                .v = value_runs,
-                .next_k = nullptr,
-                .next_v = nullptr,
-                .k_bytes = 4 * d,
-                .v_bytes = 4 * dv,
-                .begin = begin,
-                .end = end,
-                .softcap = op.softcap,
-                .bias = biases,
-                .state = {out, max, sum}});
-  }
-  for (int64_t r = 0; r < rows; ++r) {
-    int64_t at = (t0 + r / group) * heads + kv_head * group + r % group;
-    l.k.binary[kDiv](y.f32() + at * dv, out + r * dv, sum + r, dv, 1, 0);
-    lse.f32()[at] = max[r] + std::log(sum[r]);
-  }
-}
-
-void attention(const Launch& l, Worker& w) {
-  const Array &q = *l.in[0], &k = *l.in[1];
-  Masks masks = masks_of<Attention>(l, kInputs);
-  int64_t kv_heads = k.dims[1], group = q.dims[1] / kv_heads, block = tokens_per_block(group);
-  int64_t blocks = (masks.tokens + block - 1) / block;
-  // Runs are few: everyone finds them, and a block of tokens is parted where a run ends.
-  w.split(blocks * kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
-    for (int64_t task = task_begin; task < task_end; ++task) {
-      int64_t t0 = task / kv_heads * block, stop = std::min(masks.tokens, t0 + block), head = task % kv_heads;
-      for (int64_t first = 0, last; first < stop; first = last) {
-        last = masks.end_of(first);
-        int64_t begin = std::max(first, t0), end = std::min(last, stop);
-        if (begin >= end) continue;
-        Range met = masks.seq[first] >= 0 ? masks.keys_of({first, last}) : Range{};
-        if (met.begin < met.end) {
-          attend_block(l, w, masks, met, begin, end, head);
-          continue;
-        }
-        for (const Array* out : {l.out[0], l.out[1]}) clear_rows(*out, begin, end, head, group);
-      }
-    }
-  });
-}
-
-// ---- gradient
-
-constexpr int64_t kQueries = 48;
+// ---- both directions
 
 int64_t panel_floats(int64_t rows, int64_t columns) { return rows * ((columns + kPanelColumns - 1) / kPanelColumns) * kPanelColumns; }
 
@@ -202,6 +93,151 @@ void add_product(const KernelTable& table, const float* tiles, int64_t m, int64_
     for (int64_t i = 0; i < m; ++i) table.binary[kAdd](to + i * to_row + c, to + i * to_row + c, own + i * kPanelColumns, columns - c, 1, 1);
   }
 }
+
+// ---- forward
+
+constexpr int64_t kBlockRows = 256;  // of a task, at most: tokens times heads that share a KV head
+constexpr int64_t kLeastTokens = 48;
+
+// What a task keeps in a worker's memory: once, and of each row.
+int64_t chunk_floats(int64_t d, int64_t dv) {
+  return panel_floats(d, kAttendChunk) + panel_floats(kAttendChunk, dv) + kBlockRows * kPanelColumns + 8 * 16;
+}
+int64_t row_floats(int64_t d, int64_t dv, bool bias) { return d + dv + (bias ? 3 : 2) * kAttendChunk + 2; }
+
+// Tokens of a task: as many as share packed keys with profit, but work for all workers. Which it is changes no bit.
+int64_t tokens_per_task(int64_t tokens, int64_t kv_heads, int64_t group, int64_t d, int64_t dv, bool bias, int64_t workers) {
+  const int64_t rows = std::min(kBlockRows, (kWorkerBytes / 4 - chunk_floats(d, dv)) / row_floats(d, dv, bias));
+  return std::min(rows / group, std::max(tokens * kv_heads / (4 * workers), kLeastTokens));
+}
+
+// Tokens t0 .. t1 of a run that meets `met`, for the heads that share a KV head.
+class BlockOfHeads {
+ public:
+  BlockOfHeads(const Launch& l, Worker& w, const Masks& masks, Range met, int64_t t0, int64_t t1, int64_t kv_head)
+      : l_(l),
+        op_(std::get<Attention>(l.op)),
+        masks_(masks),
+        met_(met),
+        t0_(t0),
+        count_(t1 - t0),
+        kv_head_(kv_head),
+        heads_(l.in[0]->dims[1]),
+        d_(l.in[0]->dims[2]),
+        dv_(l.in[2]->dims[2]),
+        group_(heads_ / l.in[1]->dims[1]) {
+    auto* memory = reinterpret_cast<float*>(w.memory());
+    auto take = [&](int64_t n) {
+      float* out = memory;
+      memory += (n + 15) / 16 * 16;
+      return out;
+    };
+    const int64_t rows = count_ * group_;
+    keys_ = take(panel_floats(d_, kAttendChunk)), values_ = take(panel_floats(kAttendChunk, dv_));
+    own_ = take(kBlockRows * kPanelColumns);
+    queries_ = take(rows * d_), out_ = take(rows * dv_);
+    score_ = take(count_ * kAttendChunk), weights_ = take(count_ * kAttendChunk);
+    biases_ = op_.bias ? take(count_ * kAttendChunk) : nullptr;
+    max_ = take(rows), sum_ = take(rows);
+  }
+
+  void run() {
+    const Array &q = *l_.in[0], &y = *l_.out[0], &lse = *l_.out[1];
+    const int64_t rows = count_ * group_;
+    for (int64_t g = 0; g < group_; ++g)
+      pack_tiles(l_.k, q.f32() + (t0_ * heads_ + head(g)) * d_, heads_ * d_, 1, count_, d_, queries_ + g * count_ * d_);
+    std::fill_n(out_, rows * dv_, 0.0f);
+    std::fill_n(max_, rows, -INFINITY);
+    std::fill_n(sum_, rows, 0.0f);
+    Range all{met_.end, met_.begin};
+    for (int64_t t = t0_; t < t0_ + count_; ++t) {
+      const Range seen = masks_.seen(t, met_);
+      all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
+    }
+    for (int64_t j = met_.begin + (all.begin - met_.begin) / kAttendChunk * kAttendChunk; j < all.end; j += kAttendChunk)
+      chunk(j, std::min<int64_t>(kAttendChunk, met_.end - j));
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t at = (t0_ + r % count_) * heads_ + head(r / count_);
+      l_.k.binary[kDiv](y.f32() + at * dv_, out_ + r * dv_, sum_ + r, dv_, 1, 0);
+      lse.f32()[at] = max_[r] + std::log(sum_[r]);
+    }
+  }
+
+ private:
+  int64_t head(int64_t g) const { return kv_head_ * group_ + g; }
+
+  // The n keys from j0 on.
+  void chunk(int64_t j0, int64_t n) {
+    const Array &k = *l_.in[1], &v = *l_.in[2];
+    int64_t first = count_, last = 0;  // tokens that see any of them
+    for (int64_t i = 0; i < count_; ++i) {
+      const Range seen = masks_.seen(t0_ + i, met_);
+      begin_[i] = static_cast<int>(std::clamp<int64_t>(seen.begin - j0, 0, n)), end_[i] = static_cast<int>(std::clamp<int64_t>(seen.end - j0, 0, n));
+      if (begin_[i] < end_[i]) first = std::min(first, i), last = i + 1;
+    }
+    if (first >= last) return;
+    const int64_t tile = l_.k.tile_rows[l_.k.num_tile_rows - 1];
+    first = first / tile * tile, last = std::min(count_, (last + tile - 1) / tile * tile);
+    const int64_t k_step = k.dims[1] * d_, v_step = v.dims[1] * dv_, m = last - first;
+    pack_columns(k.f32() + j0 * k_step + kv_head_ * d_, 1, k_step, n, d_, keys_);
+    to_panels(v.f32() + j0 * v_step + kv_head_ * dv_, v_step, n, dv_, values_);
+    for (int64_t g = 0; g < group_; ++g) {
+      const int64_t row = g * count_ + first;
+      multiply_tiles(l_.k, queries_ + row * d_, m, d_, keys_, score_, kAttendChunk, true);
+      for (int64_t i = 0; i < m && biases_; ++i)
+        bias_row(*l_.in[kInputs], head(g), masks_.positions[t0_ + first + i], biases_ + i * kAttendChunk, n,
+                 [&](int64_t j) { return masks_.positions[j0 + j]; });
+      l_.k.attend_weights({.score = score_,
+                           .rows = m,
+                           .dv = dv_,
+                           .begin = begin_ + first,
+                           .end = end_ + first,
+                           .scale = op_.scale,
+                           .softcap = op_.softcap,
+                           .bias = biases_,
+                           .state = {out_ + row * dv_, max_ + row, sum_ + row}});
+      pack_tiles(l_.k, score_, kAttendChunk, 1, m, n, weights_);
+      add_product(l_.k, weights_, m, n, values_, dv_, own_, out_ + row * dv_, dv_);
+    }
+  }
+
+  const Launch& l_;
+  const Attention& op_;
+  const Masks& masks_;
+  const Range met_;
+  const int64_t t0_, count_, kv_head_, heads_, d_, dv_, group_;
+  float *keys_, *values_, *own_, *queries_, *out_, *score_, *weights_, *biases_, *max_, *sum_;
+  int begin_[kBlockRows], end_[kBlockRows];
+};
+
+void attention(const Launch& l, Worker& w) {
+  const Array &q = *l.in[0], &k = *l.in[1];
+  Masks masks = masks_of<Attention>(l, kInputs);
+  const int64_t kv_heads = k.dims[1], group = q.dims[1] / kv_heads;
+  const int64_t block = tokens_per_task(masks.tokens, kv_heads, group, q.dims[2], l.in[2]->dims[2], std::get<Attention>(l.op).bias, w.workers());
+  const int64_t blocks = (masks.tokens + block - 1) / block;
+  // Runs are few: everyone finds them, and a block of tokens is parted where a run ends.
+  w.split(blocks * kv_heads, 1, [&](int64_t task_begin, int64_t task_end) {
+    for (int64_t task = task_begin; task < task_end; ++task) {
+      int64_t t0 = task / kv_heads * block, stop = std::min(masks.tokens, t0 + block), head = task % kv_heads;
+      for (int64_t first = 0, last; first < stop; first = last) {
+        last = masks.end_of(first);
+        int64_t begin = std::max(first, t0), end = std::min(last, stop);
+        if (begin >= end) continue;
+        Range met = masks.seq[first] >= 0 ? masks.keys_of({first, last}) : Range{};
+        if (met.begin < met.end) {
+          BlockOfHeads(l, w, masks, met, begin, end, head).run();
+          continue;
+        }
+        for (const Array* out : {l.out[0], l.out[1]}) clear_rows(*out, begin, end, head, group);
+      }
+    }
+  });
+}
+
+// ---- gradient
+
+constexpr int64_t kQueries = 48;
 
 // Of a block of queries of one head: its rows and those of the gradient to the output, as tiles and as panels, then each row's numbers.
 int64_t query_floats(int64_t d, int64_t dv) { return kQueries * (d + dv) + panel_floats(kQueries, d) + panel_floats(kQueries, dv) + 2 * kQueries; }
@@ -402,11 +438,9 @@ void attention_grad(const Launch& l, Worker& w) {
 }
 
 std::string refuse_forward(const NodeView& node, const Target&) {
-  int64_t group = node.in[0].dim(1).n / node.in[1].dim(1).n, rows = tokens_per_block(group) * group;
-  if (group > kMaxRows) return "more than 128 heads share a KV head";
-  int64_t biases = std::get<Attention>(node.op).bias ? rows * kAttendChunk : 0;
-  if ((forward_floats(rows, node.in[0].dim(2).n, node.in[2].dim(2).n) + biases) * 4 > kWorkerBytes)
-    return "heads this large need more memory than a worker has";
+  const int64_t group = node.in[0].dim(1).n / node.in[1].dim(1).n;
+  if (tokens_per_task(1, 1, group, node.in[0].dim(2).n, node.in[2].dim(2).n, std::get<Attention>(node.op).bias, 1) < 1)
+    return "so many or so large heads that share a KV head need more memory than a worker has";
   return refuse_layouts(node);
 }
 
@@ -417,7 +451,7 @@ std::string refuse_gradient(const NodeView& node, const Target&) {
 }
 
 constexpr CpuKernel kKernels[] = {
-    {{.name = "attention", .op = op_index<Attention>(), .numerics = "f32.chunk64", .refuse = refuse_forward}, attention},
+    {{.name = "attention", .op = op_index<Attention>(), .numerics = "panel.chunk64", .refuse = refuse_forward}, attention},
     {{.name = "attention_grad", .op = op_index<AttentionGrad>(), .numerics = "f32.chunk64", .refuse = refuse_gradient}, attention_grad},
 };
 

@@ -107,6 +107,50 @@ void softmax_grad(float* dx, const float* x, int64_t n, float lse, float scale, 
   for (int64_t i = 0; i < n; i += 16) store_n(dx + i, mul(all, sub(exp(sub(load_n(x + i, n - i), shift)), share)), n - i);
 }
 
+// What stands outside a row's columns begin .. end.
+MOTLEY_INLINE void fill_outside(float* row, int begin, int end, float with) {
+  for (int j = 0; j < begin; ++j) row[j] = with;
+  for (int j = end; j < kAttendChunk; ++j) row[j] = with;
+}
+
+void attend_weights(const AttendWeights& a) {
+  constexpr int kVectors = kAttendChunk / 16;
+  const F scale = set(a.scale), cap = set(a.softcap);
+  for (int64_t r = 0; r < a.rows; ++r) {
+    float* score = a.score + r * kAttendChunk;
+    if (a.begin[r] >= a.end[r]) {
+      fill_outside(score, kAttendChunk, kAttendChunk, 0);
+      continue;
+    }
+    for (int j = 0; j < kAttendChunk; j += 16) {
+      F s = mul(load(score + j), scale);
+      if (a.softcap > 0) s = mul(cap, tanh(div(s, cap)));
+      if (a.bias) s = add(s, load(a.bias + r * kAttendChunk + j));
+      store(score + j, s);
+    }
+    fill_outside(score, a.begin[r], a.end[r], -INFINITY);
+    F w[kVectors];
+    for (int i = 0; i < kVectors; ++i) w[i] = load(score + 16 * i);
+    const float peak = reduce_max(max(max(w[0], w[1]), max(w[2], w[3]))), old = a.state.max[r], top = peak > old ? peak : old;
+    const float shift = top == -INFINITY ? 0 : top;  // -inf - -inf would be no number
+    for (int i = 0; i < kVectors; ++i) {
+      w[i] = exp_below_zero(sub(w[i], set(shift)));
+      store(score + 16 * i, w[i]);
+    }
+    const float sum = reduce_add(add(add(w[0], w[1]), add(w[2], w[3])));
+    a.state.max[r] = top;
+    if (old == top) {
+      a.state.sum[r] += sum;
+      continue;
+    }
+    float lane[16];
+    store(lane, exp_below_zero(set(old - shift)));
+    a.state.sum[r] = a.state.sum[r] * lane[0] + sum;
+    float* out = a.state.out + r * a.dv;
+    for (int64_t e = 0; e < a.dv; e += 16) store_n(out + e, mul(load_n(out + e, a.dv - e), set(lane[0])), a.dv - e);
+  }
+}
+
 void attend_slopes(const AttendSlopes& a) {
   F scale = set(a.scale), cap = set(a.softcap), one = set(1.0f);
   for (int r = 0; r < a.rows; ++r) {
@@ -124,8 +168,8 @@ void attend_slopes(const AttendSlopes& a) {
       store(score + j, p);
       store(slope + j, mul(mul(p, sub(load(slope + j), mean)), turn));
     }
-    for (int j = 0; j < kAttendChunk; ++j)
-      if (j < a.begin[r] || j >= a.end[r]) score[j] = slope[j] = 0;
+    fill_outside(score, a.begin[r], a.end[r], 0);
+    fill_outside(slope, a.begin[r], a.end[r], 0);
   }
 }
 
@@ -142,6 +186,7 @@ void fill_learning(KernelTable& t) {
   t.dot = dot;
   t.log_sum_exp = log_sum_exp;
   t.softmax_grad = softmax_grad;
+  t.attend_weights = attend_weights;
   t.attend_slopes = attend_slopes;
 }
 

@@ -81,6 +81,19 @@ struct AttendChunk {
   AttendState state;  // running
 };
 
+// Rows of the products q.k of an attention with a chunk's keys, [rows][kAttendChunk], which become the weights of its values: e^(score - max), where
+// max takes the chunk in, and what the state holds of earlier chunks is brought to it. Columns outside begin .. end become 0; of a row without any
+// nothing changes.
+struct AttendWeights {
+  float* score;
+  int64_t rows, dv;
+  const int* begin;
+  const int* end;
+  float scale, softcap;
+  const float* bias;  // [rows][kAttendChunk], null: none
+  AttendState state;  // running
+};
+
 // Rows of an attention's scores and of the gradient to its probabilities, [rows][kAttendChunk] both; they become the probabilities and the
 // gradient to the products q.k. Columns outside begin .. end become 0.
 struct AttendSlopes {
@@ -178,6 +191,7 @@ struct KernelTable {
   float (*dot)(const float* x, const float* y, int64_t n);
   float (*log_sum_exp)(const float* x, int64_t n);
   void (*softmax_grad)(float* dx, const float* x, int64_t n, float lse, float scale, float each);  // scale * (exp(x - lse) - each)
+  void (*attend_weights)(const AttendWeights& rows);
   void (*attend_slopes)(const AttendSlopes& rows);
   void (*adamw)(const UpdateRun& run);
   void (*momentum)(const UpdateRun& run);  // beta1 the old average's share, one_minus_beta1 the gradient's
