@@ -15,8 +15,11 @@ struct NamedTask {
 };
 
 constexpr std::array kObjectives = {
-    NamedTask{"language-model", Task::language_model, LabelKind::none}, NamedTask{"classification", Task::classification, LabelKind::classes},
-    NamedTask{"multi-label", Task::multi_label, LabelKind::several},    NamedTask{"regression", Task::regression, LabelKind::values},
+    NamedTask{"language-model", Task::language_model, LabelKind::none},
+    NamedTask{"masked-language-model", Task::masked_language_model, LabelKind::none},
+    NamedTask{"classification", Task::classification, LabelKind::classes},
+    NamedTask{"multi-label", Task::multi_label, LabelKind::several},
+    NamedTask{"regression", Task::regression, LabelKind::values},
     NamedTask{"contrastive", Task::embedding, LabelKind::texts},
 };
 
@@ -35,11 +38,11 @@ LearningTask unnamed(const TrainingRecipe& recipe, const ModelConfig& config) {
     return lesson;
   }
   if (!recipe.label_column.empty()) return {Task::classification, LabelKind::automatic, false};
-  if (config.task != Task::language_model)
-    fail(
-        ErrorKind::usage, "train",
-        "{} is made for '{}': say what it is to learn, with --label-column (labels of texts) or --objective contrastive (texts that belong together)",
-        recipe.model, task_name(config.task));
+  if (config.task != Task::language_model && config.task != Task::masked_language_model)
+    fail(ErrorKind::usage, "train",
+         "{} is made for '{}': say what it is to learn, with --label-column (labels of texts), --objective contrastive (texts that belong together) or "
+         "--objective masked-language-model",
+         recipe.model, task_name(config.task));
   return of_task(config.task);
 }
 
@@ -53,6 +56,10 @@ void expect_own_fields(const TrainingRecipe& r, const LearningTask& lesson) {
   if (!r.label_column.empty() && (contrastive || !lesson.of_samples()))
     fail(ErrorKind::usage, "train", "--objective {} learns from no labels; leave out --label-column{}", r.objective,
          contrastive ? ", and of labelled pairs take those whose texts belong together" : "");
+  if (r.mlm_probability != usual.mlm_probability && lesson.task != Task::masked_language_model)
+    fail(ErrorKind::usage, "train", "--mlm-probability belongs to --objective masked-language-model");
+  if (!(r.mlm_probability > 0 && r.mlm_probability < 1))
+    fail(ErrorKind::usage, "train", "--mlm-probability should be above 0 and below 1, not {}", r.mlm_probability);
   if (contrastive && !(r.temperature > 0 && r.temperature <= 100))
     fail(ErrorKind::usage, "train", "--temperature should be above 0 and at most 100, not {}", r.temperature);
 }

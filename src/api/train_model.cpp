@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/hide_tokens.h"
 #include "api/learning_task.h"
 #include "api/open_model.h"
 #include "api/step_inputs.h"
@@ -253,7 +254,16 @@ Trainee make_trainee(const std::shared_ptr<const Learner>& l, const TrainingReci
   };
   t.save = [l](const AtomicFolder& out, const std::function<Tensor(const std::string&)>& read) { return save_model(*l, out, read); };
   if (tuning) learn_adapter(t, l, recipe, tuning);
-  t.inputs = [l](const BatchShape& shape, const Batch& batch) { return step_inputs(l->config, l->tokenizer->special(), shape, batch); };
+  const bool masked = l->config.task == Task::masked_language_model;
+  t.whole_texts = masked;
+  t.inputs = [l, masked, hidden = recipe.mlm_probability, seed = static_cast<uint64_t>(recipe.seed)](const BatchShape& shape, const Batch& batch,
+                                                                                                     const StepPlace& place) {
+    const SpecialIds& special = l->tokenizer->special();
+    auto in = step_inputs(l->config, special, shape, batch);
+    if (masked)
+      hide_tokens({.share = hidden, .seed = seed, .step = place.step, .first_token = place.first_token}, special, l->tokenizer->vocab_size(), in);
+    return in;
+  };
   if (l->config.task == Task::classification || l->config.task == Task::embedding)
     t.count_right = [l](const auto& outputs, const Batch& batch) { return count_right(l->config, outputs, batch); };
   t.open_device = [recipe] { return open_device(recipe.device, {.threads = static_cast<int>(recipe.threads), .packed = false}); };
@@ -305,6 +315,9 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   if (recipe.output.empty()) fail(ErrorKind::usage, "train", "say where the result goes: --output FOLDER");
   auto learner = std::make_shared<Learner>(open_learner(recipe));
   const LearningTask lesson = learning_task(recipe, learner->config);
+  if (lesson.task == Task::masked_language_model && learner->tokenizer->special().mask < 0)
+    fail(ErrorKind::usage, "train", "the tokenizer of {} has no mask token, which stands where a word is asked for; name another with --tokenizer",
+         learner->source.name);
   complete(recipe, *learner, kind, lesson);
   fs::create_directories(recipe.output);
 
@@ -337,6 +350,7 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
     fail(ErrorKind::usage, "train", "{} has {} texts in each record and {} has {}; learn and evaluate with as many", recipe.data, data.label_width(),
          recipe.eval_data, held.label_width());
 
+  listener.learns(learner->config.task);
   listener.model(fmt::format("{}: {}, {} parameters, {}", learner->source.name, learner->config.family,
                              with_commas(count_parameters(learner->config)),
                              learner->fresh ? fmt::format("new (seed {})", recipe.seed) : "trained before"));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/task.h"
 #include "train/trainer.h"
 
 namespace motley {
@@ -15,6 +16,7 @@ namespace motley {
 // What a listener is told before the trainer's own reports.
 class TrainModelListener : public TrainListener {
  public:
+  virtual void learns(Task /*task*/) {}
   virtual void model(const std::string& /*sentence*/) {}
   virtual void data(const std::string& /*sentence*/) {}
   virtual void sample(const std::vector<ShownPart>& /*parts*/) {}  // the first one, as the model sees it

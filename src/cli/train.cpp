@@ -44,6 +44,7 @@ class Terminal : public TrainModelListener {
  public:
   explicit Terminal(bool quiet) : quiet_(quiet), live_(isatty(STDERR_FILENO) != 0) {}
 
+  void learns(Task task) override { task_ = task; }
   void model(const std::string& s) override { say("model", s); }
   void data(const std::string& s) override {
     reading_.done();
@@ -81,7 +82,6 @@ class Terminal : public TrainModelListener {
   }
 
   void evaluated(const EvalReport& e) override {
-    classifies_ = e.accuracy.has_value();
     const std::string quality = e.accuracy ? fmt::format("accuracy {:.2f} %", 100 * *e.accuracy) : fmt::format("perplexity {:.2f}", std::exp(e.loss));
     say("eval", fmt::format("step {}: loss {:.4f}, {}, {} scored in {}{}", e.step, e.loss, quality, e.scored, duration(e.seconds),
                             e.best ? ", the best so far" : ""));
@@ -91,7 +91,7 @@ class Terminal : public TrainModelListener {
   bool stop() override { return interrupt_.asked(); }
 
   const StepReport& last() const { return last_; }
-  bool classifies() const { return classifies_; }
+  Task task() const { return task_; }
   void end_line() {
     if (shown_) fmt::print(stderr, "\n");
     shown_ = false;
@@ -105,7 +105,8 @@ class Terminal : public TrainModelListener {
     fmt::print(stderr, "{:<7} {}\n", what, sentence);
   }
 
-  bool quiet_, live_, shown_ = false, classifies_ = false;
+  bool quiet_, live_, shown_ = false;
+  Task task_ = Task::language_model;
   StepReport last_;
   Progress reading_{"reading", true};
   Interrupt interrupt_{Interrupt::Signals::all};
@@ -126,10 +127,11 @@ const char* end_name(TrainOutcome::End end) {
 }
 
 // How the result is tried.
-std::string next_command(const TrainingRecipe& r, bool classifies) {
+std::string next_command(const TrainingRecipe& r, Task task) {
   const std::string model = r.adapter.empty() ? r.output : fmt::format("{} --adapter {}", r.model, r.output);
-  const char* command = r.objective == "contrastive" ? "embed" : classifies ? "classify" : "run";
-  return fmt::format("motley {} {} -p \"{}\"", command, model, classifies ? "a text" : "Once upon a time");
+  if (task == Task::language_model) return fmt::format("motley run {} -p \"Once upon a time\"", model);
+  if (task == Task::masked_language_model) return fmt::format("motley show {}", model);
+  return fmt::format("motley {} {} -p \"a text\"", task == Task::embedding ? "embed" : "classify", model);
 }
 
 int train_command(TrainFlags& f, RecipeKind kind) {
@@ -165,7 +167,7 @@ int train_command(TrainFlags& f, RecipeKind kind) {
   }
   if (!f.quiet)
     fmt::print(stderr, "done    {} holds the {}; try: {}\n", f.recipe.output, f.recipe.adapter.empty() ? "model" : "adapter",
-               next_command(f.recipe, terminal.classifies()));
+               next_command(f.recipe, terminal.task()));
   return 0;
 }
 

@@ -26,7 +26,7 @@ struct TrainingRecipe {
   std::string model, tokenizer, data, eval_data, output;
   std::string format = "auto", text_column, pair_column, negative_column, label_column;
   std::string objective = "auto";
-  double temperature = 0.05;
+  double temperature = 0.05, mlm_probability = 0.15;
   bool symmetric = false;
   double eval_fraction = 0.05;
   int64_t length = 0;
@@ -74,9 +74,10 @@ void for_each_field(R& r, F&& f) {
   f("negative-column", r.negative_column, "contrastive: that of a third text, which does not belong to the first", result);
   f("label-column", r.label_column, "that of the label: the model then learns to classify", result);
   f("objective", r.objective,
-    "language-model, classification, multi-label, regression, contrastive (vectors of pairs of texts); auto: labels with --label-column, "
+    "language-model, masked-language-model, classification, multi-label, regression, contrastive (vectors of pairs of texts); auto: labels with --label-column, "
     "else what the model is for",
     result);
+  f("mlm-probability", r.mlm_probability, "masked-language-model: the part of tokens that are hidden", result);
   f("temperature", r.temperature, "contrastive: what cosines are divided by (0.05 is a scale of 20)", result);
   f("symmetric", r.symmetric, "contrastive: the second text looks for its first one too", result);
   f("length", r.length, "tokens of a row; 0: what the model allows, at most 512", result);

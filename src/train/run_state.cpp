@@ -67,7 +67,7 @@ Json to_json(const TrainingPlan& p) {
 TrainingPlan training_plan(const Json& json, const std::string& what) {
   auto recompute = parse_recompute(json_string(json, "recompute", what));
   if (!recompute) fail(ErrorKind::file, "checkpoint", "{}: 'recompute' is none of none, selective and full", what);
-  const BatchShape shape{json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what), {}};
+  const BatchShape shape{json_int(json, "rows", what), json_int(json, "length", what), json_int(json, "samples", what), {}, false};
   for (auto [key, least] : {std::pair{"rows", 1}, {"length", 1}, {"samples", 0}, {"micro_batches", 1}, {"steps", 1}})
     if (const int64_t n = json_int(json, key, what); n < least || n > kMostCount)
       fail(ErrorKind::file, "checkpoint", "{}: '{}' is {}, expected {} to {}", what, key, n, least, kMostCount);

@@ -33,7 +33,7 @@ double learning_rate(const Schedule& s, int64_t step) {
 }
 
 void Plateau::observe(double loss) {
-  if (!best_ || loss < *best_ * (1 - 1e-3)) {
+  if (std::isfinite(loss) && (!best_ || loss < *best_ * (1 - 1e-3))) {
     best_ = loss;
     bad_ = 0;
   } else if (++bad_ >= patience_) {

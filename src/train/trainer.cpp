@@ -110,7 +110,7 @@ class Run {
                                    resumed_->plan.isa, target.isa));
       programs = choose_shape(target, formats);
     }
-    plan_.shape.lead = trainee_.lead;
+    plan_.shape.lead = trainee_.lead, plan_.shape.whole = trainee_.whole_texts;
     precision_.emplace(wish.mode, wish.small, plan_.shape.rows * plan_.shape.length, adversary(recipe_).kind != Adversary::none);
     if (resumed_) precision_->restore(state_.precision);
     schedule_ = {.kind = parse_schedule(recipe_.schedule),
@@ -163,7 +163,11 @@ class Run {
   }
 
   BatchShape shape_of(int64_t rows) const {
-    return {.rows = rows, .length = recipe_.length, .samples = trainee_.samples_per_row * rows, .lead = trainee_.lead};
+    return {.rows = rows,
+            .length = recipe_.length,
+            .samples = trainee_.samples_per_row * rows,
+            .lead = trainee_.lead,
+            .whole = trainee_.whole_texts};
   }
 
   // Decides plan_: as many rows at once as the memory holds, with as little as possible computed twice.
@@ -268,11 +272,11 @@ class Run {
     return finish(TrainOutcome::End::finished, batches);
   }
 
-  LearningSession::Inputs inputs(const Batch& b, int64_t micro_batch) const {
+  LearningSession::Inputs inputs(const Batch& b, int64_t step, int64_t micro_batch) const {
     const auto seed = static_cast<uint64_t>(recipe_.seed);
-    auto in = trainee_.inputs(plan_.shape, b);
-    const int64_t first_token = micro_batch * plan_.shape.rows * plan_.shape.length;  // masks are drawn for the tokens of the whole step
-    in["dropout_key"] = {static_cast<int32_t>(seed), static_cast<int32_t>(seed >> 32), static_cast<int32_t>(state_.step),
+    const int64_t first_token = micro_batch * plan_.shape.rows * plan_.shape.length;  // chance is drawn for the tokens of the whole step
+    auto in = trainee_.inputs(plan_.shape, b, {step, first_token});
+    in["dropout_key"] = {static_cast<int32_t>(seed), static_cast<int32_t>(seed >> 32), static_cast<int32_t>(step),
                          static_cast<int32_t>(first_token)};
     in["loss_scale"] = bits_of(static_cast<float>(precision_->loss_scale()));
     return in;
@@ -283,7 +287,7 @@ class Run {
     LossSum sum;
     for (int64_t m = 0; m < plan_.micro_batches; ++m) {
       Batch b = batches.next();
-      LossSum one = session_->accumulate(inputs(b, m), m == 0);
+      LossSum one = session_->accumulate(inputs(b, state_.step, m), m == 0);
       sum.loss += one.loss, sum.weight += one.weight;
       join(sum.blocks, one.blocks, plan_.micro_batches);
       for (int32_t s : b.seq) state_.tokens += s >= 0;
@@ -336,7 +340,7 @@ class Run {
     int64_t right = 0, samples = 0;
     for (int64_t i = 0; batches.cursor().epoch == 0 && (recipe_.eval_batches == 0 || i < recipe_.eval_batches); ++i) {
       const Batch batch = batches.next();
-      auto out = session_->evaluate(inputs(batch, 0));
+      auto out = session_->evaluate(inputs(batch, 0, i));
       if (trainee_.count_right) right += trainee_.count_right(out, batch), samples += batch.samples;
       sum.loss += static_cast<double>(out.at("loss")[0]), sum.weight += static_cast<double>(out.at("weight")[0]);
     }

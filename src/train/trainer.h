@@ -21,6 +21,11 @@
 
 namespace motley {
 
+// Where a micro-batch is: what is drawn by chance for it depends on that alone.
+struct StepPlace {
+  int64_t step = 0, first_token = 0;  // step 0: an evaluation
+};
+
 struct Trainee {
   // Outputs "loss" and "weight" over one micro-batch, and of tasks about samples "logits"; training: with dropout.
   std::function<Graph(const BatchShape& shape, bool training)> objective;
@@ -30,12 +35,13 @@ struct Trainee {
   std::function<Tensor(const std::string& state, const Type& type)> fresh;    // where it has learned nothing
   // Writes the model's files with the values that `read` gives, and returns the states that are in them bit for bit under their own names.
   std::function<std::set<std::string>(const AtomicFolder& out, const std::function<Tensor(const std::string& state)>& read)> save;
-  std::function<LearningSession::Inputs(const BatchShape& shape, const Batch& batch)> inputs;
+  std::function<LearningSession::Inputs(const BatchShape& shape, const Batch& batch, const StepPlace& place)> inputs;
   // Of one micro-batch of the evaluation, how many samples were told right; null: that is no question here.
   std::function<int64_t(const LearningSession::Outputs& outputs, const Batch& batch)> count_right = {};
   std::function<std::unique_ptr<Device>()> open_device;
   bool learned_before = false;
   bool pack = true;                // several samples in a row
+  bool whole_texts = false;        // BatchShape::whole
   std::vector<int32_t> lead = {};  // tokens that stand before each sample
   bool whole_batches = false;      // what a sample costs depends on the others of its batch: micro-batches would learn something else
   int64_t samples_per_row = 0;     // for tasks that are about samples; 0: about tokens

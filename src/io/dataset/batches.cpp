@@ -17,18 +17,18 @@ bool is_text(const Samples& samples) { return !is_labelled(samples) && (samples.
 
 // Positions that a sample takes. What is learned is the next token, so a text's last token needs no position of its own; a conversation
 // without anything to learn within a row has none.
-int64_t positions_of(const Samples& samples, int64_t i, int64_t row_length) {
+int64_t positions_of(const Samples& samples, int64_t i, int64_t row_length, bool whole) {
   const auto n = static_cast<int64_t>(samples.ids(i).size());
-  if (is_labelled(samples)) return n;
+  if (is_labelled(samples) || whole) return n;
   const auto scored = samples.scored(i);
   if (scored.empty() || n < 2) return n - 1;
   const auto within = scored.subspan(1, static_cast<size_t>(std::min(n - 1, row_length)));
   return std::ranges::find(within, uint8_t{1}) == within.end() ? 0 : n - 1;
 }
 
-std::vector<int64_t> positions_of(const Samples& samples, int64_t row_length) {
+std::vector<int64_t> positions_of(const Samples& samples, int64_t row_length, bool whole) {
   std::vector<int64_t> out(static_cast<size_t>(samples.size()));
-  for (int64_t i = 0; i < samples.size(); ++i) out[static_cast<size_t>(i)] = positions_of(samples, i, row_length);
+  for (int64_t i = 0; i < samples.size(); ++i) out[static_cast<size_t>(i)] = positions_of(samples, i, row_length, whole);
   return out;
 }
 
@@ -50,7 +50,7 @@ Batches::Batches(const Samples& samples, const BatchShape& shape, uint64_t seed,
     : samples_(samples),
       shape_(checked(samples, shape)),
       seed_(seed),
-      pieces_(positions_of(samples, room(shape)), room(shape), is_text(samples)),
+      pieces_(positions_of(samples, room(shape), shape.whole), room(shape), is_text(samples)),
       order_shape_{.length = shape.length,
                    .lead = static_cast<int64_t>(shape.lead.size()),
                    .per_row = shape.samples / shape.rows,

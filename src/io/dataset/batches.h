@@ -34,6 +34,7 @@ struct BatchShape {
   int64_t rows = 1, length = 512;
   int64_t samples = 0;             // most samples in a batch, a multiple of rows (labelled samples); 0: any number
   std::vector<int32_t> lead = {};  // tokens that stand before each sample (each piece of a text) and are nobody's target
+  bool whole = false;              // texts have their last token too: what is asked for is not the next one
 };
 
 // Always rows * length positions, row after row; what no sample fills is padding.

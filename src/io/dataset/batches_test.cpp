@@ -95,6 +95,18 @@ TEST(Batches, WhatStandsBeforeEachSampleIsNobodysTarget) {
   EXPECT_ANY_THROW(Batches(samples, {.rows = 1, .length = 3, .lead = {1, 2, 3}}, 1, true, true));
 }
 
+TEST(Batches, WholeTextsHaveTheirLastTokenToo) {
+  const Samples samples = texts(300, 70);
+  Batches batches(samples, {.rows = 4, .length = 32, .whole = true}, 1, true, true);
+  std::map<int32_t, int> seen;
+  while (batches.cursor().epoch == 0) {
+    Batch b = batches.next();
+    for (size_t i = 0; i < b.tokens.size(); ++i)
+      if (b.seq[i] >= 0) ++seen[b.tokens[i]];
+  }
+  EXPECT_EQ(static_cast<int64_t>(seen.size()), samples.tokens());
+}
+
 TEST(Batches, RowsAreTheSameHoweverManyABatchHas) {
   const Samples samples = texts(500, 50);
   for (int64_t length : {32, 128}) {  // texts that go on in another row, and texts that do not
