@@ -40,8 +40,8 @@ LearningTask unnamed(const TrainingRecipe& recipe, const ModelConfig& config) {
   if (!recipe.label_column.empty()) return {Task::classification, LabelKind::automatic, false};
   if (config.task != Task::language_model && config.task != Task::masked_language_model)
     fail(ErrorKind::usage, "train",
-         "{} is made for '{}': say what it is to learn, with --label-column (labels of texts), --objective contrastive (texts that belong together) or "
-         "--objective masked-language-model",
+         "{} is made for '{}': say what it is to learn, with --label-column (labels of texts), --objective contrastive (texts that belong together) "
+         "or --objective masked-language-model",
          recipe.model, task_name(config.task));
   return of_task(config.task);
 }
@@ -58,10 +58,6 @@ void expect_own_fields(const TrainingRecipe& r, const LearningTask& lesson) {
          contrastive ? ", and of labelled pairs take those whose texts belong together" : "");
   if (r.mlm_probability != usual.mlm_probability && lesson.task != Task::masked_language_model)
     fail(ErrorKind::usage, "train", "--mlm-probability belongs to --objective masked-language-model");
-  if (!(r.mlm_probability > 0 && r.mlm_probability < 1))
-    fail(ErrorKind::usage, "train", "--mlm-probability should be above 0 and below 1, not {}", r.mlm_probability);
-  if (contrastive && !(r.temperature > 0 && r.temperature <= 100))
-    fail(ErrorKind::usage, "train", "--temperature should be above 0 and at most 100, not {}", r.temperature);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "api/tuning.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/text.h"
 #include "control/hf_folder.h"
 #include "io/dataset/hold_back.h"
@@ -25,6 +26,7 @@
 #include "nn/shapes.h"
 #include "train/checkpoint.h"
 #include "train/run_state.h"
+#include "train/schedule.h"
 
 namespace motley {
 namespace {
@@ -113,8 +115,6 @@ DataOptions data_options(const TrainingRecipe& r, const Learner& l, const Learni
 AugmentOptions augment_options(const TrainingRecipe& r) {
   if (r.augment.empty() && r.augment_command.empty()) return {};
   AugmentOptions o = parse_augment(r.augment);
-  if (r.augment_copies < 1 || r.augment_copies > 64) fail(ErrorKind::usage, "train", "--augment-copies should be 1 to 64, not {}", r.augment_copies);
-  if (r.augment_timeout < 1) fail(ErrorKind::usage, "train", "--augment-timeout should be at least one second, not {}", r.augment_timeout);
   o.command = r.augment_command, o.command_seconds = static_cast<double>(r.augment_timeout);
   o.copies = r.augment_copies, o.seed = static_cast<uint64_t>(r.seed);
   return o;
@@ -139,14 +139,7 @@ void complete(TrainingRecipe& r, const Learner& l, RecipeKind kind, const Learni
     const double usual = usual_rate(count_parameters(l.config));
     r.learning_rate = method ? usual * usual_rate_factor(*method) : l.fresh && kind == RecipeKind::pretrain ? usual : std::min(usual / 10, 1e-4);
   }
-  if (r.learning_rate < 0 || !std::isfinite(r.learning_rate))
-    fail(ErrorKind::usage, "train", "--learning-rate should be above 0, not {}", r.learning_rate);
   if (r.length < 2) fail(ErrorKind::usage, "train", "rows of --length {} hold nothing to predict; use 2 or more", r.length);
-  for (auto [name, value, top] : {std::tuple{"--eval-fraction", r.eval_fraction, 1.0},
-                                  {"--dropout", r.dropout, 1.0},
-                                  {"--average", r.average, 1.0},
-                                  {"--label-smoothing", r.label_smoothing, 1.0}})
-    if (!(value >= 0 && value < top)) fail(ErrorKind::usage, "train", "{} should be at least 0 and below 1, not {}", name, value);
 }
 
 // The model's files with the values given, as a Hugging Face folder. Returns the states that are in it under their own names, bit for bit.
@@ -313,13 +306,14 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
   if (recipe.model.empty()) fail(ErrorKind::usage, "train", "say what is to learn: --model FOLDER (or a config.json, for a new model)");
   if (recipe.data.empty()) fail(ErrorKind::usage, "train", "say what to learn from: --data FILE");
   if (recipe.output.empty()) fail(ErrorKind::usage, "train", "say where the result goes: --output FOLDER");
+  check_numbers(recipe);
   auto learner = std::make_shared<Learner>(open_learner(recipe));
   const LearningTask lesson = learning_task(recipe, learner->config);
   if (lesson.task == Task::masked_language_model && learner->tokenizer->special().mask < 0)
     fail(ErrorKind::usage, "train", "the tokenizer of {} has no mask token, which stands where a word is asked for; name another with --tokenizer",
          learner->source.name);
   complete(recipe, *learner, kind, lesson);
-  fs::create_directories(recipe.output);
+  const FolderLock lock(recipe.output);
 
   DataOptions options = data_options(recipe, *learner, lesson);
   options.augment = augment_options(recipe);
@@ -358,6 +352,9 @@ TrainOutcome train_model(TrainingRecipe recipe, RecipeKind kind, TrainModelListe
                             with_commas(held.tokens())));
   if (!parts.words.empty()) listener.note("kept back to evaluate on: " + parts.words);
   for (const std::string& w : data.warnings()) listener.note(w);
+  if (held.size() == 0 && (recipe.patience > 0 || recipe.schedule == kScheduleNames[static_cast<size_t>(ScheduleKind::plateau)]))
+    fail(ErrorKind::usage, "train", "{} waits for evaluations, and there is nothing to evaluate on; name something with --eval-data",
+         recipe.patience > 0 ? "--patience" : "--schedule plateau");
   if (held.size() == 0) listener.note("nothing is kept back to evaluate on; name something with --eval-data");
   if (!recipe.eval_data.empty())
     if (Overlap overlap = find_overlap(data, held, *learner->tokenizer, options.threads); overlap.samples > 0)

@@ -4,6 +4,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <limits>
+#include <set>
 #include <type_traits>
 
 #include "base/error.h"
@@ -18,7 +20,72 @@ std::string text_of(const T& value) {
   return fmt::format("{}", value);
 }
 
+// A number from least to most; open: most itself is too much.
+struct Range {
+  std::string_view field;
+  double least, most;
+  bool open = false;
+};
+
+constexpr double kMany = 2147483647, kAny = std::numeric_limits<double>::max(), kTiny = std::numeric_limits<double>::denorm_min();
+constexpr Range kRanges[] = {{"eval-fraction", 0, 1, true},
+                             {"mlm-probability", kTiny, 1, true},
+                             {"temperature", kTiny, 100},
+                             {"length", 0, kMany},
+                             {"epochs", kTiny, 1e6},
+                             {"steps", 0, kMany},
+                             {"learning-rate", 0, kAny},
+                             {"warmup", -1, kMany},
+                             {"floor", 0, 1},
+                             {"decay", 0, 1},
+                             {"beta1", 0, 1, true},
+                             {"beta2", 0, 1, true},
+                             {"epsilon", kTiny, 1},
+                             {"weight-decay", 0, kAny},
+                             {"momentum", 0, 1, true},
+                             {"clip", 0, kAny},
+                             {"label-smoothing", 0, 1, true},
+                             {"dropout", 0, 1, true},
+                             {"average", 0, 1, true},
+                             {"adversarial-epsilon", kTiny, kAny},
+                             {"adversarial-steps", 1, 100},
+                             {"augment-copies", 1, 64},
+                             {"augment-timeout", 1, kMany},
+                             {"lora-rank", 0, kMany},
+                             {"lora-alpha", -kAny, kAny},
+                             {"lora-dropout", 0, 1, true},
+                             {"prefix-tokens", 0, kMany},
+                             {"bottleneck-width", 0, kMany},
+                             {"eval-every", 0, kMany},
+                             {"eval-batches", 0, kMany},
+                             {"save-every", 0, kMany},
+                             {"save-limit", 0, kMany},
+                             {"patience", 0, kMany},
+                             {"log-every", 0, kMany},
+                             {"spike", 0, kAny},
+                             {"threads", 0, 4096}};
+
+std::string words(const Range& r) {
+  const std::string least = r.least == kTiny ? "above 0" : r.least == -kAny ? "" : fmt::format("at least {:g}", r.least);
+  const std::string most = r.most == kAny ? "" : fmt::format("{} {:g}", r.open ? "below" : "at most", r.most);
+  if (least.empty() && most.empty()) return "a finite number";
+  return least + (least.empty() || most.empty() ? "" : " and ") + most;
+}
+
 }  // namespace
+
+void check_numbers(const TrainingRecipe& recipe) {
+  for_each_field(recipe, [&](const std::string_view name, const auto& value, const char*, FieldRole) {
+    using T = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+      auto range = std::ranges::find(kRanges, name, &Range::field);
+      if (range == std::end(kRanges)) return;
+      const auto x = static_cast<double>(value);
+      if (!(x >= range->least && (range->open ? x < range->most : x <= range->most)))
+        fail(ErrorKind::usage, "train", "--{} should be {}, not {}", name, words(*range), value);
+    }
+  });
+}
 
 std::string print(const TrainingRecipe& recipe) {
   YAML::Emitter out;
@@ -41,9 +108,14 @@ TrainingRecipe parse_recipe(std::string_view text, std::string_view what) {
   TrainingRecipe recipe;
   if (root.IsNull()) return recipe;
   if (!root.IsMap()) fail(ErrorKind::usage, "recipe", "{} should be a list of 'key: value' lines", what);
+  std::set<std::string> seen;
   for (const auto& entry : root) {
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "", value = entry.second.IsScalar() ? entry.second.Scalar() : "";
     const int line = entry.first.Mark().line + 1;
+    if (!entry.second.IsScalar() && !entry.second.IsNull())
+      fail(ErrorKind::usage, "recipe", "{} line {}: '{}' should be one value, not a {}", what, line, printable(key),
+           entry.second.IsMap() ? "group of keys" : "list");
+    if (!seen.insert(key).second) fail(ErrorKind::usage, "recipe", "{} line {}: '{}' is there twice; which of both?", what, line, printable(key));
     bool known = false;
     std::vector<std::string_view> names;
     for_each_field(recipe, [&](const char* name, auto& field, const char*, FieldRole) {

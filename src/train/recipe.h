@@ -74,8 +74,8 @@ void for_each_field(R& r, F&& f) {
   f("negative-column", r.negative_column, "contrastive: that of a third text, which does not belong to the first", result);
   f("label-column", r.label_column, "that of the label: the model then learns to classify", result);
   f("objective", r.objective,
-    "language-model, masked-language-model, classification, multi-label, regression, contrastive (vectors of pairs of texts); auto: labels with --label-column, "
-    "else what the model is for",
+    "language-model, masked-language-model, classification, multi-label, regression, contrastive (vectors of pairs of texts); auto: labels with "
+    "--label-column, else what the model is for",
     result);
   f("mlm-probability", r.mlm_probability, "masked-language-model: the part of tokens that are hidden", result);
   f("temperature", r.temperature, "contrastive: what cosines are divided by (0.05 is a scale of 20)", result);
@@ -139,6 +139,9 @@ void for_each_field(R& r, F&& f) {
 // YAML, one field a line; only what is not empty.
 std::string print(const TrainingRecipe& recipe);
 TrainingRecipe parse_recipe(std::string_view text, std::string_view what);  // Error(usage) naming the line and the nearest key
+
+// Error(usage) naming the first number that is out of its range, or is none.
+void check_numbers(const TrainingRecipe& recipe);
 
 // The index of a field's value among those it may have. Error(usage) with the nearest.
 size_t choice_of(const char* field, const std::string& value, std::span<const std::string_view> among);

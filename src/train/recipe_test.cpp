@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "motley/error.h"
 
 namespace motley {
@@ -35,6 +37,31 @@ TEST(TrainingRecipe, SaysWhichLineIsWrong) {
   EXPECT_THAT(refusal("merge: 3"), testing::HasSubstr("'merge' should be true or false, not '3'"));
   EXPECT_THAT(refusal("- a"), testing::HasSubstr("'key: value'"));
   EXPECT_THAT(refusal("a: [b"), testing::HasSubstr("line"));
+}
+
+TEST(TrainingRecipe, AFieldIsOneValueAndThereOnce) {
+  EXPECT_THAT(refusal("data: [a, b]"), testing::HasSubstr("'data' should be one value, not a list"));
+  EXPECT_THAT(refusal("data: {a: b}"), testing::HasSubstr("'data' should be one value, not a group of keys"));
+  EXPECT_THAT(refusal("seed: 1\nseed: 2"), testing::HasSubstr("line 2: 'seed' is there twice"));
+  EXPECT_EQ(refusal("data:\n"), "");
+}
+
+TEST(TrainingRecipe, EveryNumberHasItsRange) {
+  const auto words = [](auto&& change) -> std::string {
+    TrainingRecipe r;
+    change(r);
+    try {
+      check_numbers(r);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(words([](TrainingRecipe&) {}), "") << "the defaults are within";
+  EXPECT_THAT(words([](TrainingRecipe& r) { r.epochs = 0; }), testing::HasSubstr("--epochs should be above 0 and at most 1e+06, not 0"));
+  EXPECT_THAT(words([](TrainingRecipe& r) { r.weight_decay = NAN; }), testing::HasSubstr("--weight-decay should be at least 0, not nan"));
+  EXPECT_THAT(words([](TrainingRecipe& r) { r.lora_alpha = INFINITY; }), testing::HasSubstr("--lora-alpha should be a finite number, not inf"));
+  EXPECT_THAT(words([](TrainingRecipe& r) { r.steps = -1; }), testing::HasSubstr("--steps should be at least 0"));
 }
 
 TEST(TrainingRecipe, TellsWhatChangesTheResult) {

@@ -163,11 +163,7 @@ class Run {
   }
 
   BatchShape shape_of(int64_t rows) const {
-    return {.rows = rows,
-            .length = recipe_.length,
-            .samples = trainee_.samples_per_row * rows,
-            .lead = trainee_.lead,
-            .whole = trainee_.whole_texts};
+    return {.rows = rows, .length = recipe_.length, .samples = trainee_.samples_per_row * rows, .lead = trainee_.lead, .whole = trainee_.whole_texts};
   }
 
   // Decides plan_: as many rows at once as the memory holds, with as little as possible computed twice.
@@ -241,7 +237,6 @@ class Run {
   // ---- the steps
 
   TrainOutcome loop() {
-    std::filesystem::create_directories(recipe_.output);
     Batches batches(data_, plan_.shape, static_cast<uint64_t>(recipe_.seed), true, trainee_.pack, state_.cursor);
     RunLog log(recipe_.output, state_.step);
     log_ = &log;
@@ -276,8 +271,7 @@ class Run {
     const auto seed = static_cast<uint64_t>(recipe_.seed);
     const int64_t first_token = micro_batch * plan_.shape.rows * plan_.shape.length;  // chance is drawn for the tokens of the whole step
     auto in = trainee_.inputs(plan_.shape, b, {step, first_token});
-    in["dropout_key"] = {static_cast<int32_t>(seed), static_cast<int32_t>(seed >> 32), static_cast<int32_t>(step),
-                         static_cast<int32_t>(first_token)};
+    in["dropout_key"] = {static_cast<int32_t>(seed), static_cast<int32_t>(seed >> 32), static_cast<int32_t>(step), static_cast<int32_t>(first_token)};
     in["loss_scale"] = bits_of(static_cast<float>(precision_->loss_scale()));
     return in;
   }
