@@ -45,8 +45,52 @@ TEST(Seq2SeqRefusals, NameTheKeyOfAConfiguration) {
             "[config] config.json: 'relative_attention_max_distance' is 4, expected more than half of the 8 buckets");
   EXPECT_EQ(refused("t5", R"({"decoder_start_token_id": 64})"),
             "[config] config.json: the token before every answer is 64, expected a number from 0 to 63");
+  EXPECT_EQ(refused("bart", R"({"normalize_before": true})"),
+            "[config] config.json: 'normalize_before' is true, expected false: a norm stands behind each part and nowhere else");
+  EXPECT_EQ(refused("bart", R"({"normalize_embedding": false})"),
+            "[config] config.json: 'normalize_embedding' is false, expected true: a norm stands before the first layer");
+  EXPECT_EQ(refused("bart", R"({"static_position_embeddings": true})"),
+            "[config] config.json: 'static_position_embeddings' is true, expected false: positions are learned");
+  EXPECT_EQ(refused("bart", R"({"tie_word_embeddings": false})"),
+            "[config] config.json: 'tie_word_embeddings' is false, expected true: the embedding is the head");
+  EXPECT_EQ(refused("bart", R"({"encoder_attention_heads": 5})"),
+            "[config] config.json: 'encoder_attention_heads' is 5, expected a divisor of the 32 channels");
+  EXPECT_EQ(refused("bart", R"({"architectures": ["BartForSequenceClassification"]})"),
+            "[config] config.json: 'architectures' names 'BartForSequenceClassification', a last layer that is not supported; supported for bart are "
+            "language-model");
+  EXPECT_EQ(refused("marian", R"({"share_encoder_decoder_embeddings": false})"),
+            "[config] config.json: 'share_encoder_decoder_embeddings' is false, expected true: one vocabulary for both languages");
+  EXPECT_EQ(refused("marian", R"({"decoder_vocab_size": 60})"),
+            "[config] config.json: 'decoder_vocab_size' is 60, expected 64, as vocab_size is: one vocabulary for both languages");
+  EXPECT_EQ(refused("marian", R"({"static_position_embeddings": false})"),
+            "[config] config.json: 'static_position_embeddings' is false, expected true: positions are sines");
+  EXPECT_EQ(refused("marian", R"({"decoder_start_token_id": null, "pad_token_id": null})"),
+            "[config] config.json: 'decoder_start_token_id' is missing, expected a whole number from 0 to 2147483647");
   EXPECT_EQ(refused("t5", R"({"architectures": ["T5EncoderModel"]})"),
             "[config] config.json: 'architectures' names 'T5EncoderModel', a last layer that is not supported; supported for t5 are language-model");
+}
+
+// Files of BART as it came from its first training, before it had a task.
+TEST(Seq2SeqConfig, AModelWithoutALastLayerHasItsEmbeddingForOne) {
+  Json config = Checkpoint::open(seq2seq_folder("bart")).config();
+  const ModelConfig usual = read_config(config, "config.json");
+  config["architectures"] = Json::array({"BartModel"});
+  EXPECT_EQ(read_config(config, "config.json"), usual);
+}
+
+TEST(Seq2SeqConfig, WhatAFileDoesNotSayIsWhatTransformersAssumes) {
+  Json config = Checkpoint::open(seq2seq_folder("bart")).config();
+  for (const char* key : {"decoder_start_token_id", "eos_token_id", "activation_function", "scale_embedding"}) config.erase(key);
+  const ModelConfig bart = read_config(config, "config.json");
+  EXPECT_EQ(bart.seq2seq.start, 2);
+  EXPECT_EQ(bart.eos, std::vector<int64_t>{2});
+  EXPECT_EQ(bart.activation, Activation::gelu);
+  EXPECT_FALSE(bart.seq2seq.scaled_embedding);
+  config = Checkpoint::open(seq2seq_folder("marian")).config();
+  for (const char* key : {"decoder_start_token_id", "eos_token_id"}) config.erase(key);
+  const ModelConfig marian = read_config(config, "config.json");
+  EXPECT_EQ(marian.seq2seq.start, 63);  // the padding token
+  EXPECT_EQ(marian.eos, std::vector<int64_t>{0});
 }
 
 }  // namespace
