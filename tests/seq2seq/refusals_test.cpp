@@ -70,28 +70,5 @@ TEST(Seq2SeqRefusals, NameTheKeyOfAConfiguration) {
             "[config] config.json: 'architectures' names 'T5EncoderModel', a last layer that is not supported; supported for t5 are language-model");
 }
 
-// Files of BART as it came from its first training, before it had a task.
-TEST(Seq2SeqConfig, AModelWithoutALastLayerHasItsEmbeddingForOne) {
-  Json config = Checkpoint::open(seq2seq_folder("bart")).config();
-  const ModelConfig usual = read_config(config, "config.json");
-  config["architectures"] = Json::array({"BartModel"});
-  EXPECT_EQ(read_config(config, "config.json"), usual);
-}
-
-TEST(Seq2SeqConfig, WhatAFileDoesNotSayIsWhatTransformersAssumes) {
-  Json config = Checkpoint::open(seq2seq_folder("bart")).config();
-  for (const char* key : {"decoder_start_token_id", "eos_token_id", "activation_function", "scale_embedding"}) config.erase(key);
-  const ModelConfig bart = read_config(config, "config.json");
-  EXPECT_EQ(bart.seq2seq.start, 2);
-  EXPECT_EQ(bart.eos, std::vector<int64_t>{2});
-  EXPECT_EQ(bart.activation, Activation::gelu);
-  EXPECT_FALSE(bart.seq2seq.scaled_embedding);
-  config = Checkpoint::open(seq2seq_folder("marian")).config();
-  for (const char* key : {"decoder_start_token_id", "eos_token_id"}) config.erase(key);
-  const ModelConfig marian = read_config(config, "config.json");
-  EXPECT_EQ(marian.seq2seq.start, 63);  // the padding token
-  EXPECT_EQ(marian.eos, std::vector<int64_t>{0});
-}
-
 }  // namespace
 }  // namespace motley
