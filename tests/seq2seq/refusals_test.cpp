@@ -1,6 +1,9 @@
 // What cannot be asked of a model with an encoder, and what its files cannot say.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include "compress/write_model.h"
+#include "io/io_test_support.h"
 #include "motley/error.h"
 #include "nn/config.h"
 #include "translator.h"
@@ -68,6 +71,14 @@ TEST(Seq2SeqRefusals, NameTheKeyOfAConfiguration) {
             "[config] config.json: 'decoder_start_token_id' is missing, expected a whole number from 0 to 2147483647");
   EXPECT_EQ(refused("t5", R"({"architectures": ["T5EncoderModel"]})"),
             "[config] config.json: 'architectures' names 'T5EncoderModel', a last layer that is not supported; supported for t5 are language-model");
+}
+
+TEST(Seq2SeqRefusals, SayThatThereAreNoGgufFiles) {
+  test::TemporaryFolder folder;
+  for (const char* model : {"t5", "bart", "marian"})
+    EXPECT_EQ(refusal([&] { write_gguf(Checkpoint::open(seq2seq_folder(model)), nullptr, folder / "out.gguf", {}); }),
+              fmt::format("[convert] this {} model cannot be written as GGUF: this program knows no GGUF files of it", model));
+  EXPECT_TRUE(folder.empty());
 }
 
 }  // namespace
