@@ -27,6 +27,7 @@ import numpy as np
 import safetensors.numpy
 import safetensors.torch
 import sentencepiece
+import tokenizers
 import torch
 import transformers
 
@@ -35,6 +36,7 @@ from make_model_vectors import InDouble, shorten_lists
 VOCAB = 64
 NEW_TOKENS = 24
 MIN_GAP = 0.005  # between the two best logits of a greedy step
+MAX_ROUNDING = 5e-5  # between the logits of float32 and of float64
 MAX_SEEDS = 400
 SOURCES = [1, 9, 45]  # tokens
 BEAMS = [
@@ -67,6 +69,48 @@ T5 = {
     "use_cache": True,
     "vocab_size": VOCAB,
 }
+BART = {
+    "activation_function": "gelu",
+    "architectures": ["BartForConditionalGeneration"],
+    "attention_dropout": 0.0,
+    "bos_token_id": 0,
+    "d_model": 32,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 96,
+    "decoder_layers": 3,
+    "decoder_start_token_id": 2,
+    "dropout": 0.1,
+    "encoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "encoder_layers": 2,
+    "eos_token_id": 2,
+    "forced_eos_token_id": 2,
+    "is_encoder_decoder": True,
+    "max_position_embeddings": 128,
+    "model_type": "bart",
+    "num_hidden_layers": 2,
+    "pad_token_id": 1,
+    "scale_embedding": False,
+    "torch_dtype": "float32",
+    "vocab_size": VOCAB,
+}
+MARIAN = {
+    **BART,
+    "activation_function": "swish",
+    "architectures": ["MarianMTModel"],
+    "bad_words_ids": [[VOCAB - 1]],
+    "bos_token_id": 0,
+    "decoder_attention_heads": 4,
+    "decoder_start_token_id": VOCAB - 1,
+    "decoder_vocab_size": VOCAB,
+    "eos_token_id": 0,
+    "forced_eos_token_id": 0,
+    "model_type": "marian",
+    "pad_token_id": VOCAB - 1,
+    "scale_embedding": True,
+    "share_encoder_decoder_embeddings": True,
+    "static_position_embeddings": True,
+}
 # name: (what it shows, config.json, generation_config.json)
 FAMILIES = {
     "t5": ("a tied head, relu", T5, {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}),
@@ -75,7 +119,25 @@ FAMILIES = {
         {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
         {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0},
     ),
+    "bart": (
+        "learned positions, a forced first token",
+        BART,
+        {"bos_token_id": 0, "decoder_start_token_id": 2, "eos_token_id": 2, "forced_bos_token_id": 0, "forced_eos_token_id": 2, "pad_token_id": 1},
+    ),
+    "marian": (
+        "sine positions, scaled embeddings, a forbidden token",
+        MARIAN,
+        {
+            "bad_words_ids": [[VOCAB - 1]],
+            "decoder_start_token_id": VOCAB - 1,
+            "eos_token_id": 0,
+            "forced_eos_token_id": 0,
+            "num_beams": 2,
+            "pad_token_id": VOCAB - 1,
+        },
+    ),
 }
+BART_GRADIENTS = ["model.shared.weight", "model.encoder.layers.0.self_attn.q_proj.weight", "model.decoder.layers.1.encoder_attn.k_proj.weight"]
 GRADIENTS = {
     "t5": [
         "shared.weight",
@@ -83,6 +145,8 @@ GRADIENTS = {
         "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
         "decoder.block.1.layer.1.EncDecAttention.k.weight",
     ],
+    "bart": [*BART_GRADIENTS, "model.decoder.embed_positions.weight"],
+    "marian": BART_GRADIENTS,
 }
 
 
@@ -92,6 +156,36 @@ def tensor_shapes(config):
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return {name: tuple(value.shape) for name, value in safetensors.torch.load_file(Path(folder) / "model.safetensors").items()}
+
+
+def draw_bart(key, normal, config):
+    """Of BART and Marian. With norms behind each part a text ends in one token said again and again, unless what is the same at each place (biases,
+    the mean of the activation, the source) is small beside the rest, and the last norm hides from the tied head what the token was. Half
+    of Marian's positions are cosines that hardly change, so its layers have to add more."""
+    marian = config["model_type"] == "marian"
+    if key == "final_logits_bias":
+        value = 0.2 * normal
+        for (word,) in config.get("bad_words_ids", []):
+            value[:, word] += 2  # or nobody would notice that it is forbidden
+        return value
+    if key.endswith(".bias"):
+        return 0.03 * normal
+    if key == f"model.decoder.layers.{config['decoder_layers'] - 1}.final_layer_norm.weight":
+        return 1.8 * normal
+    if "norm" in key:
+        return 0.3 * normal + 1.0
+    if "embed_positions" in key:
+        return 0.9 * normal
+    if key.endswith("shared.weight"):
+        return 0.35 * normal
+    normal = normal / math.sqrt(normal.shape[-1])
+    if key.endswith("fc2.weight"):
+        return (5.0 if marian else 3.0) * (normal - normal.mean(axis=1, keepdims=True))
+    if key.endswith(("q_proj.weight", "k_proj.weight")):
+        return (2.2 if marian else 1.5) * normal
+    if key.endswith("out_proj.weight"):
+        return (0.8 if "encoder_attn" in key else 3.0 if marian else 1.5) * normal
+    return 1.6 * normal
 
 
 def draw_weights(name, config, shapes, seed):
@@ -104,7 +198,9 @@ def draw_weights(name, config, shapes, seed):
     for key in sorted(shapes):
         shape = shapes[key]
         normal = rng.standard_normal(shape)
-        if "norm" in key and len(shape) == 1:
+        if config["model_type"] != "t5":
+            value = draw_bart(key, normal, config)
+        elif "norm" in key and len(shape) == 1:
             value = 0.3 * normal + (8.0 if key == "decoder.final_layer_norm.weight" else 1.0)
         elif key.endswith("relative_attention_bias.weight"):
             value = 1.5 * normal
@@ -179,6 +275,9 @@ def answer(folder, learned):
         with double_precision():
             logits = logits_of(double, source, decoder_ids).numpy()
         assert logits.dtype == np.float64
+        # Where norms stand behind what is added, a rounding may grow from layer to layer.
+        if single.config.model_type != "t5" and np.abs(logits_of(single, source, decoder_ids).numpy() - logits).max() > MAX_ROUNDING:
+            return None
         allowed = logits.copy()
         for (word,) in config.bad_words_ids or []:
             allowed[:, word] = -math.inf
@@ -209,7 +308,12 @@ def answer(folder, learned):
 # ---- tokenizers ---------------------------------------------------------------------------------------------------------------------------
 
 ENGLISH = ["the cat sat on the mat", "a dog ate the hat", "the man had a cat and a dog", "that hat had no man", "the dog and the cat sat", "an ant ate on"]
+DUTCH = ["de kat zat op de mat", "een hond at de hoed", "de man had een kat en een hond", "die hoed had geen man", "de hond en de kat", "een mier at op"]
 TEXTS = ["the cat ate the dog", "a man and an ant", "quiz: the hat!", "  the   mat "]
+# A language that the vocabulary knows, one that it does not, the same in the middle; letters that only the other language has, and none has.
+MARIAN_TEXTS = [">>nld<< a dog", ">>fra<<the mat", "a >>nld<< dog", "the k and the ж, kip", "a ｃａｔ<<"]
+WITHOUT_ID = "▁hat"
+ANSWERS = ["de kat at de hond", "een man en een mier", "vraag: de hoed!"]
 
 
 def train_pieces(path, sentences, **how):
@@ -221,13 +325,52 @@ def train_pieces(path, sentences, **how):
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 
+def write_cases(folder, cases, tokenizer):
+    cases = {
+        kind: [{"text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=True)} for text, ids in several]
+        for kind, several in cases.items()
+    }
+    (folder / "tokens.json").write_text(shorten_lists(json.dumps(cases, indent=1)) + "\n")
+
+
 def write_tokenizer(folder, config):
     """The files of a tokenizer, and what it makes of some texts in tokens.json."""
     if config["model_type"] == "t5":
         pieces = train_pieces(folder / "spiece.model", ENGLISH, vocab_size=VOCAB - 4, pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
         texts = [{"text": t, "ids": [*pieces.encode(t), 1], "decoded": pieces.decode(pieces.encode(t))} for t in TEXTS]
         (folder / "tokens.json").write_text(shorten_lists(json.dumps({"texts": texts}, indent=1)) + "\n")
-
+    elif config["model_type"] == "bart":
+        bpe = tokenizers.Tokenizer(tokenizers.models.BPE())
+        bpe.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        special = ["<s>", "<pad>", "</s>", "<unk>"]
+        bpe.train_from_iterator(
+            ENGLISH + TEXTS, tokenizers.trainers.BpeTrainer(vocab_size=VOCAB - 1, special_tokens=special, initial_alphabet=[], show_progress=False)
+        )
+        bpe.model.save(str(folder))
+        vocab = json.loads((folder / "vocab.json").read_text()) | {"<mask>": VOCAB - 1}
+        assert len(vocab) <= VOCAB
+        (folder / "vocab.json").write_text(json.dumps(vocab, indent=1, ensure_ascii=False) + "\n")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        write_cases(folder, {"texts": [(text, tokenizer(text)["input_ids"]) for text in TEXTS]}, tokenizer)
+    elif config["model_type"] == "marian":
+        source = train_pieces(folder / "source.spm", ENGLISH, vocab_size=36)
+        target = train_pieces(folder / "target.spm", DUTCH, vocab_size=36, normalization_rule_name="identity")
+        words = ["</s>", "<unk>", ">>nld<<"]
+        for side in (source, target):
+            for i in range(side.get_piece_size()):
+                if not side.is_control(i) and not side.is_unknown(i) and side.id_to_piece(i) not in [*words, WITHOUT_ID]:
+                    words.append(side.id_to_piece(i))
+        assert len(words) < VOCAB - 1, len(words)
+        assert source.encode("hat", out_type=str) == [WITHOUT_ID]
+        vocab = {word: i for i, word in enumerate(words)} | {"<pad>": VOCAB - 1}
+        (folder / "vocab.json").write_text(json.dumps(vocab, indent=1, ensure_ascii=False) + "\n")
+        (folder / "tokenizer_config.json").write_text(json.dumps({"source_lang": "eng", "target_lang": "nld"}) + "\n")
+        tokenizer = transformers.MarianTokenizer.from_pretrained(folder)
+        cases = {
+            "texts": [(text, tokenizer(text)["input_ids"]) for text in TEXTS + MARIAN_TEXTS],
+            "answers": [(text, tokenizer(text_target=text)["input_ids"]) for text in ANSWERS],
+        }
+        write_cases(folder, cases, tokenizer)
 
 
 def make_family(name, out):

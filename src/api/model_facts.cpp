@@ -109,6 +109,7 @@ std::string kind_of(const Tokenizer& tokenizer) {
   if (facts.model == "llama") return "SentencePiece BPE";
   if (facts.model == "t5") return "Unigram";
   if (facts.model == "bert") return "WordPiece";
+  if (&tokenizer.of_answers() != &tokenizer) return "Unigram, each language with its own";
   return "other";
 }
 

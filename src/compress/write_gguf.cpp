@@ -124,6 +124,10 @@ WriteReport write_gguf(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
   const ModelConfig config = read_config(checkpoint);
   WeightStream stream(checkpoint, config, options);
 
+  // First, because it refuses what GGUF has no words for.
+  std::vector<std::string> warnings;
+  GgufWriter out(path);
+  add_metadata(checkpoint, config, tokenizer, options, out, warnings);
   std::vector<PlannedTensor> tensors;
   for (TensorPlan& plan : plan_tensors(config, stream.weights().types(), checkpoint.path(), CheckpointFormat::gguf)) {
     Dtype type = type_in_gguf(plan, config, options.recipe);
@@ -140,9 +144,6 @@ WriteReport write_gguf(const Checkpoint& checkpoint, const Tokenizer* tokenizer,
     made = gguf_rope_tensors(config);
   }
 
-  std::vector<std::string> warnings;
-  GgufWriter out(path);
-  add_metadata(checkpoint, config, tokenizer, options, out, warnings);
   const Dtype most = main_type(tensors);
   const auto number = file_type(options.recipe ? options.recipe->name : name(most));
   // What another GGUF file says of itself stays, unless its weights come out in other types than they went in.

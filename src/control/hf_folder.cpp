@@ -20,9 +20,18 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr uint64_t kMaxSmallFile = 256 << 20;
 
 // What belongs to a tokenizer in a Hugging Face folder.
-constexpr const char* kTokenizerFiles[] = {
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt",     "vocab.txt",       "spiece.model",          "chat_template.jinja"};
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
+                                           "tokenizer.model",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "vocab.txt",
+                                           "spiece.model",
+                                           "source.spm",
+                                           "target.spm",
+                                           "chat_template.jinja"};
 
 std::string config_text(const HfDescription& d) {
   if (!d.checkpoint || d.checkpoint->format() == CheckpointFormat::gguf) return hf_config_text(d.config, d.stored);

@@ -58,6 +58,7 @@ struct RopeConfig {
 // A model whose decoder attends to what its encoder has read. Layers, heads and ff of ModelConfig are the decoder's, these the encoder's.
 struct Seq2SeqConfig {
   int64_t layers = 0, heads = 0, ff = 0;
+  bool scaled_embedding = false;      // Marian: embeddings are multiplied by the root of their size
   bool gated = false;                 // T5 v1.1: the feed-forward has a gate
   int64_t buckets = 0, farthest = 0;  // T5: kinds of distances, and from which on all are one
   std::optional<int64_t> pad;         // what other programs fill batches with

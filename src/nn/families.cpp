@@ -11,8 +11,9 @@
 namespace motley {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kMixtral, &kQwen2,   &kQwen3,      &kQwen3Moe, &kGemma,   &kGemma2,  &kGemma3, &kPhi3,
-                                       &kGpt2,  &kGptNeoX, &kBert,    &kRoberta, &kDistilBert, &kTextRnn,  &kTextCnn, &kTextMlp, &kT5};
+constexpr const Family* kFamilies[] = {&kLlama,      &kMistral, &kMixtral, &kQwen2,   &kQwen3,   &kQwen3Moe, &kGemma,
+                                       &kGemma2,     &kGemma3,  &kPhi3,    &kGpt2,    &kGptNeoX, &kBert,     &kRoberta,
+                                       &kDistilBert, &kTextRnn, &kTextCnn, &kTextMlp, &kT5,      &kBart,     &kMarian};
 
 [[noreturn]] void refuse(std::string_view what, std::string_view key, std::string_view architecture, const std::vector<std::string_view>& known) {
   std::string list;

@@ -21,6 +21,7 @@ constexpr Ending kEndings[] = {
     {"ForCausalLM", Task::language_model},
     {"LMHeadModel", Task::language_model},
     {"ForConditionalGeneration", Task::language_model},
+    {"MTModel", Task::language_model},
     {"ForMaskedLM", Task::masked_language_model},
     {"ForPreTraining", Task::masked_language_model},
     {"ForSequenceClassification", Task::classification},
@@ -72,6 +73,8 @@ Task task_of(const Json& root, const Family& family, const std::string& what) {
   // Decoders come under more names than we know; they continue texts all the same.
   const bool own = architecture_stem(architecture) == architecture_stem(family.architecture);
   if (architecture.empty() || family.kind == FamilyKind::classifier || (family.kind == FamilyKind::decoder && !own)) return usual_task(family);
+  // Files of BART as it came from its first training name no last layer: its embedding is one.
+  if (family.kind == FamilyKind::seq2seq && own && ending && ending->task == Task::embedding) return usual_task(family);
   if (!ending || !has_head_for(family, ending->task))
     fail(ErrorKind::file, "config", "{}: 'architectures' names '{}', a last layer that is not supported; supported for {} are {}", what,
          printable(architecture), family.name, supported_heads(family));

@@ -34,7 +34,7 @@ Distribution of_classifier(const ModelConfig& c, std::string_view name, const Ty
 
 Distribution of_transformer(const ModelConfig& c, const Family& family, std::string_view name, const Type& type) {
   constexpr double kDeviation = 0.02;
-  if (name.ends_with(".bias")) return {Distribution::constant, 0};
+  if (name.ends_with(".bias") || name == "final_logits_bias") return {Distribution::constant, 0};
   if (type.rank() == 1) return {Distribution::constant, 1 - static_cast<double>(c.norm_offset)};
   // The last matrix of attention and of each feed-forward, as the families call them.
   const bool to_residual = ends_with_any(

@@ -40,6 +40,25 @@ TEST(Translating, WritesAnAnswerAndTellsItsWorth) {
   EXPECT_EQ(run({"eval", model, "--data", data, "--answers", "-n", "12", "--min-bleu", "99"}).code, 7);
 }
 
+// BART's file says what an answer begins with, Marian's asks for a search; the text in another language is cut into pieces of its own.
+TEST(Translating, EachFamilyAsItsFilesSay) {
+  TempFolder folder;
+  const std::string data = pairs(folder);
+  for (const char* name : {"bart", "marian"}) {
+    const std::string model = translator(folder, name);
+    const auto say = [&](std::vector<std::string> more) {
+      more.insert(more.begin(), {"run", model, "-p", "the cat sat", "-n", "12", "--json"});
+      Ran said = run(more);
+      EXPECT_EQ(said.code, 0) << said.err;
+      return said.json()["ids"];
+    };
+    EXPECT_EQ(say({}), say({"--beams", std::string_view(name) == "marian" ? "2" : "1"})) << name;
+    Ran told = run({"eval", model, "--data", data, "--answers", "-n", "12", "--json"});
+    ASSERT_EQ(told.code, 0) << told.err;
+    EXPECT_EQ(told.json()["answers"], 6);
+  }
+}
+
 TEST(Translating, RefusesWhatDoesNotGoTogether) {
   TempFolder folder;
   const std::string model = translator(folder, "t5");

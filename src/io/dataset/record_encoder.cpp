@@ -106,9 +106,9 @@ EncodedRecord RecordEncoder::encode_text(const Record& record) const {
 // Each with its own special tokens; what is cut loses its end but for those.
 EncodedRecord RecordEncoder::encode_answer(const std::string& text, const std::string& answer) const {
   EncodedRecord e;
-  auto put = [&](const std::string& words, uint8_t counts) {
+  auto put = [&](const Tokenizer& tokenizer, const std::string& words, uint8_t counts) {
     std::vector<int32_t> ids = before_;
-    append(ids, tokenizer_.encode(words, {.add_special = false}));
+    append(ids, tokenizer.encode(words, {.add_special = false}));
     const int32_t eos = tokenizer_.special().eos;
     const std::vector<int32_t> end = !after_.empty() || eos < 0 ? after_ : std::vector<int32_t>{eos};
     // Half of what a record may have is each one's.
@@ -120,8 +120,8 @@ EncodedRecord RecordEncoder::encode_answer(const std::string& text, const std::s
     append(e.ids, ids);
     e.scored.resize(e.ids.size(), counts);
   };
-  put(text, 0);
-  put(answer, 1);
+  put(tokenizer_, text, 0);
+  put(tokenizer_.of_answers(), answer, 1);
   return e;
 }
 

@@ -53,6 +53,7 @@ void add_tokenizer(ContentHash& hash, const Tokenizer& tokenizer) {
   const SpecialIds& s = tokenizer.special();
   for (int32_t id : {s.bos, s.eos, s.sep, s.cls}) hash.add_number(static_cast<uint64_t>(id));
   for (int32_t id : tokenizer.end_of_generation()) hash.add_number(static_cast<uint64_t>(id));
+  if (const Tokenizer& answers = tokenizer.of_answers(); &answers != &tokenizer) add_tokenizer(hash, answers);
 }
 
 uint64_t content_hash(const std::vector<std::string>& files, const DataOptions& o, const Tokenizer& tokenizer, const Augmenter& augmenter) {

@@ -143,6 +143,11 @@ Companions read_companions(const std::string& folder) {
       for (const Json& id : it->is_array() ? *it : Json::array({*it}))
         if (id.is_number_integer()) out.end_of_generation.push_back(id.get<int64_t>());
     }
+  // Where nothing names the class, transformers takes that of the model.
+  if (out.tokenizer_class.empty())
+    if (auto config = read_object(folder + "/config.json"))
+      if (auto type = json_find_string(*config, "model_type", folder + "/config.json"); type == "bart" || type == "roberta")
+        out.tokenizer_class = "RobertaTokenizer";
   read_template_files(folder, out);
   return out;
 }

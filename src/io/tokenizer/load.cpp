@@ -82,14 +82,28 @@ std::unique_ptr<Pipeline> read_folder(const std::string& folder) {
     if (files.size() == 1) return read_file_of_kind(files[0], companions);
     if (files.size() > 1) fail(ErrorKind::file, "tokenizer", "{} has {} files *{}; name the one to use", folder, files.size(), suffix);
   }
-  fail(ErrorKind::file, "tokenizer", "{} has no tokenizer: expected tokenizer.json, tokenizer.model, vocab.json with merges.txt, or vocab.txt",
-       folder);
+  fail(ErrorKind::file, "tokenizer",
+       "{} has no tokenizer: expected tokenizer.json, tokenizer.model, vocab.json with merges.txt or source.spm, or vocab.txt", folder);
+}
+
+// A tokenizer.json beside these files is somebody's conversion: Marian's own tokenizer is none that it can describe.
+std::shared_ptr<const Tokenizer> load_marian(const std::string& folder) {
+  const Companions companions = read_companions(folder);
+  const std::string path = folder + "/vocab.json", vocab = read_file(path, kMaxFile);
+  if (file_exists(folder + "/target_vocab.json"))
+    fail(ErrorKind::file, "tokenizer", "{}/target_vocab.json: translations have ids of their own, expected one vocab.json for both languages",
+         folder);
+  auto side = [&](const char* file) {
+    const std::string pieces = fmt::format("{}/{}", folder, file);
+    return read_marian(read_file(pieces, kMaxFile), pieces, vocab, path, companions);
+  };
+  return std::make_shared<Tokenizer>(side("source.spm"), made(side("target.spm")));
 }
 
 }  // namespace
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const std::string& path) {
-  if (folder_exists(path)) return made(read_folder(path));
+  if (folder_exists(path)) return file_exists(path + "/source.spm") ? load_marian(path) : made(read_folder(path));
   if (std::optional<GgufFile> embedded = open_embedded(path)) return from_gguf(*embedded);
   if (!file_exists(path)) fail(ErrorKind::file, "tokenizer", "{} does not exist", path);
   std::string folder = std::filesystem::path(path).parent_path().string();

@@ -37,7 +37,7 @@ int32_t small_int(const ProtoField& f) {
 
 }  // namespace
 
-std::unique_ptr<Pipeline> read_sentencepiece(std::string_view bytes, const std::string& name, const Companions& companions) {
+SentencePieceParts read_sentencepiece_parts(std::string_view bytes, const std::string& name) {
   SentencePieceParts parts;
   parts.name = name;
   parts.special = {.bos = 1, .eos = 2, .unk = 0, .pad = -1};
@@ -86,9 +86,14 @@ std::unique_ptr<Pipeline> read_sentencepiece(std::string_view bytes, const std::
   parts.special.unk = checked(parts.special.unk, TokenType::unknown);
   for (size_t id = 0; id < pieces.size() && parts.special.unk < 0; ++id)
     if (pieces[id].type == TokenType::unknown) parts.special.unk = static_cast<int32_t>(id);
+  parts.vocabulary = std::move(pieces);
+  return parts;
+}
 
+std::unique_ptr<Pipeline> read_sentencepiece(std::string_view bytes, const std::string& name, const Companions& companions) {
+  SentencePieceParts parts = read_sentencepiece_parts(bytes, name);
   VocabularyBuilder vocabulary(name);
-  for (size_t id = 0; id < pieces.size(); ++id) vocabulary.set(static_cast<int64_t>(id), std::move(pieces[id]));
+  for (size_t id = 0; id < parts.vocabulary.size(); ++id) vocabulary.set(static_cast<int64_t>(id), std::move(parts.vocabulary[id]));
   merge_added_tokens(companions, vocabulary, parts.added, name);
   parts.vocabulary = vocabulary.take();
   // Llama's convention for BPE files and T5's for unigram ones that have no BOS, unless the configuration says otherwise.

@@ -1,5 +1,6 @@
 // The formats from before tokenizer.json, which hold words and leave the rest to code: vocab.json with merges.txt, vocab.txt, tiktoken's
 // ranks and llama2.c's tokenizer.bin. The rest is here.
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -65,10 +66,21 @@ AddedToken special_token(int32_t id, std::string content) {
   return token;
 }
 
+// What transformers assumes where the files beside such a vocabulary are silent.
+Companions with_roles_of_roberta(Companions companions) {
+  for (auto [role, content] :
+       {std::pair("bos_token", "<s>"), std::pair("eos_token", "</s>"), std::pair("sep_token", "</s>"), std::pair("cls_token", "<s>"),
+        std::pair("unk_token", "<unk>"), std::pair("pad_token", "<pad>"), std::pair("mask_token", "<mask>")})
+    if (std::ranges::none_of(companions.roles, [&](const auto& r) { return r.first == role; })) companions.roles.emplace_back(role, content);
+  return companions;
+}
+
 }  // namespace
 
-std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& name,
-                                                const Companions& companions) {
+std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& name, const Companions& files) {
+  const std::string& family = files.tokenizer_class;
+  const bool roberta = family.starts_with("Roberta") || family.starts_with("Longformer") || family.starts_with("Bart");
+  const Companions companions = roberta ? with_roles_of_roberta(files) : files;
   const Json json = parse_json(vocab, name);
   if (!json.is_object()) fail(ErrorKind::file, "tokenizer", "{}: expected an object from token to id, found {}", name, json.type_name());
   VocabularyBuilder vocabulary(name);
@@ -89,8 +101,7 @@ std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::str
     parts.merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   });
   merge_added_tokens(companions, vocabulary, parts.added, name);
-  const std::string& family = companions.tokenizer_class;
-  bool qwen = family.starts_with("Qwen2");
+  const bool qwen = family.starts_with("Qwen2");
   parts.name = name;
   parts.pre = qwen ? "qwen2" : "gpt-2";
   parts.nfc = qwen;
@@ -103,7 +114,7 @@ std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::str
       parts.special.bos = parts.special.eos = id;
     }
   PairTemplate pair;
-  if (family.starts_with("Roberta") || family.starts_with("Longformer") || family.starts_with("Bart")) {
+  if (roberta) {
     int32_t bos = vocabulary.find("<s>"), eos = vocabulary.find("</s>");
     if (bos >= 0 && eos >= 0) parts.around.items = {bos, Template::kText, eos}, pair = roberta_pair(bos, eos);
   }

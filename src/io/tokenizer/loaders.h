@@ -28,6 +28,10 @@ struct Companions {
 
 std::unique_ptr<Pipeline> read_tokenizer_json(std::string_view text, const std::string& name, const Companions& companions);
 std::unique_ptr<Pipeline> read_sentencepiece(std::string_view bytes, const std::string& name, const Companions& companions);
+// Marian's: pieces are found as one of two SentencePiece models says, that of the texts to translate or that of translations, and have the ids of a
+// vocab.json for both.
+std::unique_ptr<Pipeline> read_marian(std::string_view pieces, const std::string& pieces_name, std::string_view vocab, const std::string& vocab_name,
+                                      const Companions& companions);
 std::unique_ptr<Pipeline> read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& name,
                                                 const Companions& companions);
 std::unique_ptr<Pipeline> read_vocab_txt(std::string_view text, const std::string& name, const Companions& companions);

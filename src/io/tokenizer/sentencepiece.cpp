@@ -56,7 +56,7 @@ std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts) {
     pipeline->pre_tokenizers.push_back(make_metaspace("\xE2\x96\x81", parts.space_prefix == "always", parts.space_prefix == "first", false));
 
   if (parts.unigram) {
-    pipeline->model = std::make_unique<UnigramModel>(vocabulary, UnigramOptions{parts.special.unk, parts.byte_fallback});
+    pipeline->model = std::make_unique<UnigramModel>(vocabulary, UnigramOptions{parts.special.unk, parts.byte_fallback, parts.unused_known});
   } else {
     BpeOptions options;
     options.byte_fallback = parts.byte_fallback;

@@ -7,6 +7,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct SentencePieceParts {
   std::vector<Token> vocabulary;
   std::vector<AddedToken> added;  // in addition to the control and user-defined pieces
   SpecialIds special;
-  bool unigram = false, byte_fallback = false;
+  bool unigram = false, byte_fallback = false, unused_known = false;  // as in UnigramOptions
   bool add_dummy_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true, whitespace_as_suffix = false;
   bool add_bos = false, add_eos = false;
   std::vector<std::pair<std::string, std::string>> merges;  // of BPE, in order; empty: those that the scores say
@@ -28,5 +29,8 @@ struct SentencePieceParts {
 };
 
 std::unique_ptr<Pipeline> make_sentencepiece(SentencePieceParts parts);
+
+// What a ModelProto says: its pieces are the vocabulary, and nothing is added or put around a text.
+SentencePieceParts read_sentencepiece_parts(std::string_view bytes, const std::string& name);
 
 }  // namespace motley::tok

@@ -6,7 +6,8 @@
 
 namespace motley {
 
-Tokenizer::Tokenizer(std::unique_ptr<tok::Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
+Tokenizer::Tokenizer(std::unique_ptr<tok::Pipeline> pipeline, std::shared_ptr<const Tokenizer> answers)
+    : pipeline_(std::move(pipeline)), answers_(std::move(answers)) {}
 Tokenizer::~Tokenizer() = default;
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {

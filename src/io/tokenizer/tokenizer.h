@@ -1,8 +1,8 @@
 // Tokenizers: text to token ids and back, for every kind of tokenizer file that language models come with.
 //
-// load() takes a folder in Hugging Face layout (tokenizer.json, or tokenizer.model, or vocab.json with merges.txt, or vocab.txt, or a
-// *.tiktoken file, with tokenizer_config.json and its companions beside it) or one such file, or a GGUF file. What comes out is
-// constant: any number of threads may encode and decode with it at the same time.
+// load() takes a folder in Hugging Face layout (tokenizer.json, or tokenizer.model, or vocab.json with merges.txt or with source.spm and
+// target.spm, or vocab.txt, or a *.tiktoken file, with tokenizer_config.json and its companions beside it) or one such file, or a GGUF file. What
+// comes out is constant: any number of threads may encode and decode with it at the same time.
 //
 //   auto tokenizer = Tokenizer::load("models/llama-3.2-1b");
 //   std::vector<int32_t> ids = tokenizer->encode("Hello world");             // with the special tokens the model expects around it
@@ -59,7 +59,8 @@ class Tokenizer {
   static std::shared_ptr<const Tokenizer> from_sentencepiece(std::string_view bytes, const std::string& name);
   static std::shared_ptr<const Tokenizer> from_vocab_txt(std::string_view text, const std::string& name);
 
-  explicit Tokenizer(std::unique_ptr<tok::Pipeline> pipeline);
+  // answers: where a text that answers another is cut into pieces in its own way, as a translation is.
+  explicit Tokenizer(std::unique_ptr<tok::Pipeline> pipeline, std::shared_ptr<const Tokenizer> answers = nullptr);
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
@@ -67,6 +68,9 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // Always valid UTF-8. An id outside the vocabulary (models pad their embedding) has no text.
   std::string decode(std::span<const int32_t> ids, DecodeOptions options = {}) const;
+
+  // Of the texts that answer those which this encodes. Both have the same ids and decode alike.
+  const Tokenizer& of_answers() const { return answers_ ? *answers_ : *this; }
 
   int32_t vocab_size() const;  // one more than the highest id, added tokens included
   const SpecialIds& special() const;
@@ -93,6 +97,7 @@ class Tokenizer {
 
  private:
   std::unique_ptr<tok::Pipeline> pipeline_;
+  std::shared_ptr<const Tokenizer> answers_;
 };
 
 // Takes the spaces before full stops and the like out of a decoded text ("how are you ?"), which the Python library `transformers` does

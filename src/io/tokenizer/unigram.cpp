@@ -61,6 +61,8 @@ void UnigramModel::append_unknown(std::string_view text, std::vector<int32_t>& i
     if (ids.size() == before + text.size()) return;
     ids.resize(before);
   }
+  if (options_.unused_known)
+    if (int32_t id = vocabulary_.find(text); id >= 0 && vocabulary_.type(id) == TokenType::unused) return ids.push_back(id);
   if (options_.unk_id < 0)
     fail(ErrorKind::file, "tokenizer", "the vocabulary has no token for '{}' and no unknown token (unk_id) to stand for it", printable(text, 40));
   ids.push_back(options_.unk_id);

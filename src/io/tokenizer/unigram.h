@@ -18,6 +18,7 @@ namespace motley::tok {
 struct UnigramOptions {
   int32_t unk_id = -1;         // Error(file) on text that needs it where there is none
   bool byte_fallback = false;  // unknown text becomes the tokens of its bytes
+  bool unused_known = false;   // unknown text that is an unused token is that token
 };
 
 class UnigramModel : public Model {
