@@ -5,9 +5,10 @@
     ./dev bench train --quick     one turn instead of five
 
 Ours is `motley bench --train`, theirs tools/bench/torch_training.py, on two threads: by the PyTorch of Debian (python3-torch, 1.13) where it is
-installed, and by the current one of PyPI (tools/bench/train_requirements.txt; MOTLEY_TORCH names another Python that has it). Tokens per second
-are medians over the turns of each turn's median step; memory is the largest resident size of a process. Beside the fraction of the limit that our
-step reaches stands the one that a product of the model's widest layer reaches in the current PyTorch, alone and over and over.
+installed (in the first turn alone, being several times slower), and by the current one of PyPI (tools/bench/train_requirements.txt; MOTLEY_TORCH
+names another Python that has it). Tokens per second are medians over the turns of each turn's median step; memory is the largest resident size of
+a process. Beside the fraction of the limit that our step reaches stands the one that a product of the model's widest layer reaches in the current
+PyTorch, alone and over and over.
 """
 
 import json
@@ -81,26 +82,28 @@ def main():
     if not pythons:
         sys.exit("no PyTorch to compare with: apt-get install python3-torch libopenblas0-pthread")
     check_blas()
-    rows, memory = [], []
+    rows, memory, newest = [], [], list(pythons)[-1]
     with tempfile.TemporaryDirectory() as folder:
         for shape, batch, length, steps in CASES:
             config = Path(folder) / f"{shape}.json"
             config.write_text(json.dumps(SHAPES[shape]))
             speeds, peaks, reached, limits, plain = {}, {}, [], [], []
             m, (n, k) = batch * length, WIDEST[shape]
-            for _ in range(turns):
+            for turn in range(turns):
                 ours, size = measured([PROGRAM, "bench", "-m", config, "--train", "--batch", batch, "--length", length, "-t", THREADS, "-r", steps, "-q", "--json"])
                 speeds.setdefault("Motley", []).append(ours["tok_s"])
                 peaks["Motley"] = max(peaks.get("Motley", 0), size)
                 reached.append(ours["fraction_of_limit"])
                 limits.append(ours["limit"])
                 for version, python in pythons.items():
+                    if turn > 0 and version != newest:
+                        continue
                     theirs, size = measured([python, PEER, config, batch, length, steps, THREADS])
                     speeds.setdefault(version, []).append(batch * length / statistics.median(theirs["seconds"]))
                     peaks[version] = max(peaks.get(version, 0), size)
-                alone, _ = measured([list(pythons.values())[-1], PEER, "product", m, n, k, 60, THREADS])
+                alone, _ = measured([pythons[newest], PEER, "product", m, n, k, 60, THREADS])
                 plain.append(2 * m * n * k / statistics.median(alone["seconds"]) / ours["limit"])
-                print(shape, batch, length, {who: round(s[-1], 1) for who, s in speeds.items()}, file=sys.stderr, flush=True)
+                print(shape, batch, length, {who: round(s[-1], 1) for who, s in speeds.items() if len(s) > turn}, file=sys.stderr, flush=True)
             middle = {who: statistics.median(s) for who, s in speeds.items()}
             row = [shape, f"{batch} x {length}", f"{middle['Motley']:.0f}"]
             row += [f"{100 * statistics.median(reached):.0f} % of {statistics.median(limits) / 1e9:.0f} GFLOP/s"]
@@ -111,7 +114,6 @@ def main():
             row.append(f"{middle['Motley'] / llm_c:.1f}" if llm_c else "")
             rows.append(row)
             memory.append([shape, f"{batch} x {length}"] + [f"{peaks[who] / 1e6:.0f}" for who in ("Motley", *pythons)])
-    newest = list(pythons)[-1]
     head = ["shape", "rows x tokens", "Motley tok/s", "of the multiply-add limit", f"a plain product of PyTorch {newest}"]
     for version in pythons:
         head += [f"PyTorch {version} tok/s", "ratio"]
